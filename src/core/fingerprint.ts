@@ -1,0 +1,89 @@
+import { hash } from 'node:crypto'
+import { firstOf, valuesOf, type Fields } from './headers.ts'
+import type { Parts } from './record.ts'
+
+/** Which parts of a request say that it is the same request. The method, target, content type and body always do. */
+export interface FingerprintSpec {
+  readonly version: 1
+  readonly mode: 'raw'
+  /** further header fields, lower case and sorted */
+  readonly headers: readonly string[]
+}
+
+/** The canonical text under which a record stores its specification: an old record is compared under its own. */
+export function specText(spec: FingerprintSpec): string {
+  return JSON.stringify([spec.version, spec.mode, [...spec.headers].sort()])
+}
+
+/** Reads what `specText` wrote; undefined for a text of some other version. */
+export function parseSpec(text: string): FingerprintSpec | undefined {
+  try {
+    const spec: unknown = JSON.parse(text)
+    if (!Array.isArray(spec) || spec[0] !== 1 || spec[1] !== 'raw' || !Array.isArray(spec[2])) return undefined
+    return { version: 1, mode: 'raw', headers: spec[2].filter((name): name is string => typeof name === 'string') }
+  } catch {
+    return undefined
+  }
+}
+
+export interface Fingerprint {
+  /** base64url of 32 bytes */
+  readonly digest: string
+  readonly spec: string
+  readonly parts: Parts
+}
+
+export interface FingerprintInput {
+  readonly method: string
+  /** path and query as sent */
+  readonly target: string
+  readonly fields: Fields
+  readonly body: Uint8Array
+}
+
+/**
+ * Digests a request over its bytes: nothing is parsed, so 1.0 and 1 stay different, and so do two orders of the same
+ * JSON members. Every digest starts with the installation's secret: a stored one cannot be matched against guesses.
+ */
+export function fingerprint(secret: string, spec: FingerprintSpec, input: FingerprintInput): Fingerprint {
+  const text = specText(spec)
+  let headers = `content-type\n${contentType(input.fields)}`
+  for (const name of spec.headers) {
+    const values = valuesOf(input.fields, name)
+    headers += `\n${name}\n${values.length}`
+    for (const value of values) headers += `\n${value.length}:${value}`
+  }
+  const body = hash('sha256', input.body, 'base64url')
+  const digests = {
+    method: keyed(secret, 'method', input.method),
+    target: keyed(secret, 'target', input.target),
+    headers: keyed(secret, 'headers', headers),
+    body: keyed(secret, 'body', body),
+  }
+  return {
+    digest: keyed(secret, text, `${digests.method}${digests.target}${digests.headers}${digests.body}`),
+    spec: text,
+    parts: { method: short(digests.method), target: short(digests.target), headers: short(digests.headers), body: short(digests.body) },
+  }
+}
+
+/** The names of the parts in which two requests differ. */
+export function differing(first: Parts, second: Parts): string[] {
+  const names: (keyof Parts)[] = ['method', 'target', 'headers', 'body']
+  return names.filter((name) => first[name] !== second[name])
+}
+
+function keyed(secret: string, label: string, text: string): string {
+  return hash('sha256', `${secret}\n${label}\n${text}`, 'base64url')
+}
+
+/** 8 bytes and a bit: 11 base64url characters */
+function short(digest: string): string {
+  return digest.slice(0, 11)
+}
+
+/** Without a multipart boundary: it is random per sending, and a client's retry makes a new one. */
+function contentType(fields: Fields): string {
+  const value = firstOf(fields, 'content-type') ?? ''
+  return /^multipart\//i.test(value) ? value.replace(/;\s*boundary=(?:"[^"]*"|[^;]*)/i, '') : value
+}

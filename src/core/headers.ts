@@ -1,0 +1,66 @@
+/**
+ * Header fields as they crossed the wire: a flat list `[name, value, name, value, ...]`, names in the sender's
+ * spelling, order and repetitions kept, values as latin1 strings. It is the shape of node's `rawHeaders`, so that
+ * nothing is joined, folded or lost between the client and the upstream (RFC 9110 section 5.3).
+ */
+export type Fields = readonly string[]
+
+/** All values of one field, in order; `name` in lower case. */
+export function valuesOf(fields: Fields, name: string): string[] {
+  const values: string[] = []
+  for (let i = 0; i < fields.length; i += 2) {
+    const candidate = fields[i] as string
+    if (candidate.length === name.length && candidate.toLowerCase() === name) values.push(fields[i + 1] as string)
+  }
+  return values
+}
+
+/** The first value of a field, or undefined; `name` in lower case. */
+export function firstOf(fields: Fields, name: string): string | undefined {
+  for (let i = 0; i < fields.length; i += 2) {
+    const candidate = fields[i] as string
+    if (candidate.length === name.length && candidate.toLowerCase() === name) return fields[i + 1]
+  }
+  return undefined
+}
+
+/** The members of a comma-separated list field, lower-cased and trimmed (RFC 9110 section 5.6.1). */
+export function membersOf(fields: Fields, name: string): string[] {
+  const members: string[] = []
+  for (const value of valuesOf(fields, name)) {
+    for (const member of value.split(',')) {
+      const trimmed = member.trim().toLowerCase()
+      if (trimmed !== '') members.push(trimmed)
+    }
+  }
+  return members
+}
+
+/** The fields without those whose lower-case name is in one of the sets. */
+export function without(fields: Fields, names: ReadonlySet<string>, more?: ReadonlySet<string>): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string
+    const lower = name.toLowerCase()
+    if (names.has(lower) || more?.has(lower) === true) continue
+    kept.push(name, fields[i + 1] as string)
+  }
+  return kept
+}
+
+/**
+ * Fields that concern one connection and never travel further: those of RFC 9110 section 7.6.1, the older ones of
+ * RFC 2616 section 13.5.1, and what proxies invented since. What `Connection` names is added per message.
+ */
+export const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection', 'proxy-connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+  'proxy-authenticate', 'proxy-authorization', 'proxy-authentication-info',
+])
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** The lower-case names that this message's own `Connection` field makes hop-by-hop. */
+export function connectionNames(fields: Fields): ReadonlySet<string> {
+  const named = membersOf(fields, 'connection')
+  return named.length === 0 || (named.length === 1 && (named[0] === 'keep-alive' || named[0] === 'close')) ? NONE : new Set(named)
+}

@@ -1,0 +1,54 @@
+import { createHmac } from 'node:crypto'
+import { parseItem } from 'structured-headers'
+import { connectionNames, valuesOf, type Fields } from './headers.ts'
+import type { KeyId } from './record.ts'
+
+export const KEY_HEADER = 'idempotency-key'
+
+export type KeyReading =
+  | { readonly kind: 'present', readonly key: string }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'invalid', readonly detail: string }
+
+/** 1 to 255 visible ASCII characters: no space, no control character, nothing that a log or a terminal would read as more than text. */
+const KEY = /^[\x21-\x7e]{1,255}$/
+
+/**
+ * The client's key. The IETF draft asks for a quoted structured-field string; nearly every SDK sends it bare. Both
+ * mean the same key. The field travels upstream unchanged.
+ */
+export function readKey(fields: Fields): KeyReading {
+  const lines = valuesOf(fields, KEY_HEADER)
+  if (lines.length === 0) return { kind: 'absent' }
+  if (lines.length > 1) return { kind: 'invalid', detail: 'Idempotency-Key was sent more than once' }
+  if (connectionNames(fields).has(KEY_HEADER)) return { kind: 'invalid', detail: 'the Connection field must not name Idempotency-Key' }
+  const line = (lines[0] as string).trim()
+  const key = line.startsWith('"') ? unquoted(line) : line
+  if (key === undefined) return { kind: 'invalid', detail: 'a quoted Idempotency-Key must be a structured-field string (RFC 9651)' }
+  if (!KEY.test(key)) return { kind: 'invalid', detail: 'Idempotency-Key must be 1 to 255 visible ASCII characters' }
+  return { kind: 'present', key }
+}
+
+function unquoted(line: string): string | undefined {
+  try {
+    const [value] = parseItem(line)
+    return typeof value === 'string' ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The record's id: HMAC-SHA256 under the installation's secret over service, identity and key, each with its length
+ * in front, so that no two triples share an input ("a:b" + "c" is not "a" + "b:c"). 32 bytes as base64url.
+ */
+export function keyId(secret: string, service: string, identity: string, key: string): KeyId {
+  return createHmac('sha256', secret)
+    .update(`id\n${service.length}:${service}${identity.length}:${identity}${key.length}:${key}`)
+    .digest('base64url')
+}
+
+/** Finds a record by the client's key alone, whoever sent it. 16 bytes as base64url; keyed, so that it tells nothing without the secret. */
+export function keyDigest(secret: string, key: string): string {
+  return createHmac('sha256', secret).update(`key\n${key}`).digest().subarray(0, 16).toString('base64url')
+}

@@ -1,0 +1,29 @@
+import type { StatusPolicy } from './attempt.ts'
+import type { FingerprintSpec } from './fingerprint.ts'
+import type { ScopePolicy } from './scope.ts'
+
+/** What a route does with requests that carry a key. Times in milliseconds. */
+export interface Policy {
+  readonly key: 'required' | 'optional'
+  readonly scope: ScopePolicy
+  readonly fingerprint: FingerprintSpec
+  /** how long a completed record answers, counted from the claim; a client may ask for another within the bounds */
+  readonly retention: { readonly defaultMs: number, readonly minMs: number, readonly maxMs: number }
+  readonly leaseMs: number
+  readonly inFlight: { readonly kind: 'reject' } | { readonly kind: 'wait', readonly waitMs: number }
+  readonly whenUnsure: WhenUnsure
+  readonly status: StatusPolicy
+  /** 409 for clients that must not take a 504 for an invitation to retry with a new key */
+  readonly unknownStatus: 504 | 409
+  readonly closeDelimited: 'keep' | 'stream'
+  /** how long the client waits */
+  readonly deadlineMs: number
+  /** how long an attempt that cannot be repeated may go on after the client was told to come back */
+  readonly lingerMs: number
+}
+
+export type WhenUnsure =
+  /** the key stays in doubt until somebody resolves it */
+  | { readonly kind: 'hold' }
+  /** the upstream honours the forwarded key: send again, at most `withinMs` after the first dispatch */
+  | { readonly kind: 'resend', readonly withinMs: number }

@@ -1,0 +1,125 @@
+import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
+import type { AttemptOutcome } from './attempt.ts'
+import type { Fields } from './headers.ts'
+
+/** Two clocks: `wallMs` (since the epoch, for records) and `monotonicMs` (never steps, for leases and deadlines). */
+export interface Clock {
+  wallMs(): number
+  monotonicMs(): number
+  /** Runs `task` once after `delayMs`; the returned function cancels it. Never keeps the process alive. */
+  after(delayMs: number, task: () => void): () => void
+}
+
+export interface Random {
+  /** uniform in [0, 1) */
+  uniform(): number
+  /** base64url of `bytes` random bytes */
+  token(bytes: number): string
+}
+
+/**
+ * The only thing a store ever throws. `written: 'no'`: the write is known not to have happened. `written: 'unknown'`:
+ * it may have; ask again as the same holder. `detail` is for the log and names no key, secret or body.
+ */
+export class StoreUnavailable extends Error {
+  readonly written: 'no' | 'unknown'
+  constructor(written: 'no' | 'unknown', detail: string, cause?: unknown) {
+    super(detail, cause === undefined ? undefined : { cause })
+    this.name = 'StoreUnavailable'
+    this.written = written
+  }
+}
+
+/**
+ * The authority over keys: see the machine drawn in record.ts. A promise settles only after what it reports is
+ * durable. Every method throws `StoreUnavailable` and nothing else. Times count by the store's own clock.
+ */
+export interface KeyStore {
+  /**
+   * The installation's secret of 32 bytes (base64url): the stored one, or `candidate` if there was none (first writer wins).
+   */
+  secret(candidate: string): Promise<string>
+  /**
+   * May this request run? Repeated by the same holder it answers as the first time. A request that was given up
+   * (`givenUp()` is true) before its claim left for the store is dropped: the promise rejects with written 'no'.
+   */
+  claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome>
+  /** Extends the lease of claims in flight, counted from now; one outcome per claim, in order. */
+  renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]>
+  complete(claim: Claim, completion: Completion): Promise<WriteOutcome>
+  release(claim: Claim): Promise<WriteOutcome>
+  abandon(claim: Claim, cause: DoubtCause, attempts: number): Promise<WriteOutcome>
+  /** Ends a doubt from outside, if the record is still uncertain under this fence. */
+  resolve(id: KeyId, fence: number, resolution: Resolution): Promise<WriteOutcome>
+  find(by: { readonly id: KeyId } | { readonly keyDigest: string } | { readonly operationRef: string } | { readonly state: 'uncertain' | 'in_flight' }, limit: number): Promise<readonly KeyRecord[]>
+  /** Turns at most `limit` in-flight records whose lease ended into doubts. */
+  reap(limit: number): Promise<Reaped>
+  /** Deletes at most `limit` completed records whose retention ended; never a record of another state. */
+  sweep(limit: number): Promise<Swept>
+  census(): Promise<Census>
+  /** Settles what was accepted, then lets go of the files or connections. May be called twice. */
+  close(): Promise<void>
+}
+
+/** One request to the upstream, with its body captured. `fields` are end-to-end fields only. */
+export interface UpstreamRequest {
+  readonly method: string
+  /** path and query, byte for byte as the client sent them */
+  readonly target: string
+  readonly fields: Fields
+  readonly body: Uint8Array
+}
+
+/** What an attempt may cost and what of its reply may be kept. */
+export interface AttemptLimits {
+  /** longest wait for a socket, in ms; past it the attempt was not sent */
+  readonly socketWaitMs: number
+  /** largest reply body that is kept, in bytes */
+  readonly keptReplyBytes: number
+  readonly closeDelimited: 'keep' | 'stream'
+}
+
+/**
+ * Sends one request once. Never retries, never throws: every end is a value, and `abort` ends it with
+ * `aborted`, which says whether a byte had been handed to the socket.
+ */
+export interface Upstream {
+  attempt(request: UpstreamRequest, limits: AttemptLimits): { readonly outcome: Promise<AttemptOutcome>, abort(by: 'deadline' | 'shutdown'): void }
+  close(): Promise<void>
+}
+
+export type KeyOutcome = 'new' | 'replay' | 'in_flight' | 'mismatch' | 'uncertain' | 'missing' | 'invalid' | 'unavailable'
+
+/** Counts; called in the flows only, once per exit. */
+export interface Meter {
+  /** a guarded request ended this way */
+  key(outcome: KeyOutcome, route: string): void
+  /** what the client got; `timedOut` for a 504 */
+  answered(status: number, method: string, route: string): void
+  census(census: Census): void
+}
+
+/** The one line per guarded request; see telemetry/logger.ts for what never gets into it. */
+export interface SettledLine {
+  readonly route: string
+  readonly method: string
+  readonly outcome: string
+  readonly status: number
+  /** first 8 characters of the id, enough to find the record and too few to be the key */
+  readonly id?: string
+  readonly operationRef?: string
+  readonly attempts: number
+  readonly cause?: string
+  readonly differs?: readonly string[]
+  readonly durationMs: number
+}
+
+export interface Journal {
+  settled(line: SettledLine): void
+  warn(event: string, detail: Readonly<Record<string, string | number>>): void
+  info(event: string, detail: Readonly<Record<string, string | number>>): void
+}
+
+/** A place where a crash test may stop the process; the product's own is empty. */
+export type Checkpoint = (step: Step) => void | Promise<void>
+export type Step = 'before-claim' | 'after-claim' | 'before-attempt' | 'after-attempt' | 'before-settle' | 'after-settle' | 'before-answer'

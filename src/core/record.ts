@@ -1,0 +1,115 @@
+import type { StoredReply } from './reply.ts'
+import type { OutboxEvent } from './event.ts'
+
+/*
+ * The key's life. Every store implements exactly this machine, and test/contract/key-store.ts is its specification
+ * in executable form.
+ *
+ *     (none) --claim--> in_flight --complete--> completed --retention--> (none)
+ *                         |  |---release--> (none)          the upstream never acted
+ *                         |  '---abandon--> uncertain       it may have acted
+ *                         '--lease ended, reap or next claim--> uncertain
+ *     in_flight (lease ended) or uncertain --claim that takes--> in_flight     (higher fence, other holder)
+ *     uncertain --late complete or release by its own holder--> completed | (none)
+ *     uncertain --resolve (compare state and fence)--> completed | (none)      (higher fence, other holder)
+ *
+ * Writes compare holder and fence, never the lease's time: a holder that is late but was not superseded still knows
+ * the true answer. A resolve gives the row a new holder, so that a late answer can never overwrite what somebody was
+ * already told.
+ */
+
+/** base64url of the 32-byte HMAC over service, identity and key; see `keyId`. */
+export type KeyId = string
+
+/** Who may write to a record: the claim's 128 random bits, and the fence, which rises with every take-over. */
+export interface Claim {
+  readonly id: KeyId
+  readonly holder: string
+  readonly fence: number
+}
+
+/** Digests of single parts of a request (base64url of 66 bits each), so that a mismatch can name the part that differed. */
+export interface Parts {
+  readonly method: string
+  readonly target: string
+  readonly headers: string
+  readonly body: string
+}
+
+export type DoubtCause = 'lease-expired' | 'connection-lost' | 'reply-incomplete' | 'ambiguous-status' | 'deadline' | 'shutdown'
+
+export type KeyState =
+  | { readonly state: 'in_flight', readonly leaseUntil: number }
+  | { readonly state: 'completed', readonly completedAt: number, readonly reply: StoredReply }
+  | { readonly state: 'uncertain', readonly since: number, readonly cause: DoubtCause }
+
+/** One key's record. Times are milliseconds since the epoch by the store's clock. */
+export type KeyRecord = KeyState & {
+  readonly id: KeyId
+  /** base64url of 16 bytes: HMAC of the key alone, so that an operator finds a record by the client's key */
+  readonly keyDigest: string
+  /** random and unique; the name under which clients and operators speak of this operation */
+  readonly operationRef: string
+  readonly fingerprint: string
+  /** the canonical text of the fingerprint's specification, so that an old record is compared under its own */
+  readonly spec: string
+  readonly parts: Parts
+  readonly holder: string
+  readonly fence: number
+  readonly route: string
+  readonly createdAt: number
+  readonly retainUntil: number
+  /** attempts that were made, written by settle only */
+  readonly attempts: number
+}
+
+/** What a claim does with a record whose holder is gone: leave it in doubt, or send again under the same key. */
+export type OnOrphan = { readonly kind: 'hold' } | { readonly kind: 'take', readonly withinMs: number }
+
+export interface ClaimRequest {
+  readonly id: KeyId
+  readonly keyDigest: string
+  readonly operationRef: string
+  readonly fingerprint: string
+  readonly spec: string
+  readonly parts: Parts
+  readonly holder: string
+  readonly route: string
+  readonly leaseMs: number
+  readonly retentionMs: number
+  readonly onOrphan: OnOrphan
+}
+
+export type ClaimOutcome =
+  /** `recovering`: an earlier attempt of this key may have had an effect, so release is no longer legal */
+  | { readonly kind: 'claimed', readonly claim: Claim, readonly recovering: boolean, readonly operationRef: string, readonly retainUntil: number }
+  | { readonly kind: 'replay', readonly reply: StoredReply, readonly fingerprint: string, readonly spec: string, readonly operationRef: string, readonly retainUntil: number }
+  | { readonly kind: 'busy', readonly retryAfterMs: number, readonly operationRef: string }
+  /** judged before everything else; the record's own spec and parts tell how to compare and what differed */
+  | { readonly kind: 'mismatch', readonly spec: string, readonly parts: Parts, readonly operationRef: string }
+  | { readonly kind: 'uncertain', readonly since: number, readonly cause: DoubtCause, readonly operationRef: string }
+
+/** 'fenced': the row is no longer ours, and nothing was changed; read again and answer what is stored. */
+export type WriteOutcome = 'written' | 'fenced'
+
+/** How a claim ends, apart from a release. `attempts` counts all that were made under this claim. */
+export interface Completion {
+  readonly reply: StoredReply
+  readonly attempts: number
+  readonly events: readonly OutboxEvent[]
+}
+
+export type Resolution =
+  | { readonly as: 'completed', readonly reply: StoredReply, readonly events: readonly OutboxEvent[] }
+  | { readonly as: 'not-executed' }
+
+/** What one step of upkeep did. */
+export interface Reaped { readonly orphaned: number }
+export interface Swept { readonly deleted: number }
+
+/** How many records wait for what; the gauges' source. */
+export interface Census {
+  readonly inFlight: number
+  readonly uncertain: number
+  readonly completed: number
+}

@@ -1,0 +1,134 @@
+import type { Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyRecord, Resolution, WriteOutcome } from './record.ts'
+
+/*
+ * The machine of record.ts as pure functions: a record and a wish in, an outcome and a change out. Stores that
+ * decide in the process (embedded, in memory) run these; Postgres says the same in SQL, and the contract suite
+ * holds both to it.
+ */
+
+export type Change =
+  | { readonly kind: 'keep' }
+  | { readonly kind: 'put', readonly record: KeyRecord }
+  | { readonly kind: 'delete' }
+
+export interface Judged<Outcome> {
+  readonly outcome: Outcome
+  readonly change: Change
+}
+
+const KEEP: Change = { kind: 'keep' }
+const FENCED: Judged<WriteOutcome> = { outcome: 'fenced', change: KEEP }
+const WRITTEN_BEFORE: Judged<WriteOutcome> = { outcome: 'written', change: KEEP }
+
+export function onClaim(found: KeyRecord | undefined, request: ClaimRequest, nowMs: number): Judged<ClaimOutcome> {
+  if (found === undefined || isFree(found, nowMs)) return claimNew(request, nowMs)
+  if (found.holder === request.holder && found.state === 'in_flight') return { outcome: claimed(found), change: KEEP }
+  // Mismatch before busy: a client told to wait would wait for an answer that can never be its own.
+  if (found.spec !== request.spec || found.fingerprint !== request.fingerprint) {
+    return { outcome: { kind: 'mismatch', spec: found.spec, parts: found.parts, operationRef: found.operationRef }, change: KEEP }
+  }
+  if (found.state === 'completed') {
+    const { reply, fingerprint, spec, operationRef, retainUntil } = found
+    return { outcome: { kind: 'replay', reply, fingerprint, spec, operationRef, retainUntil }, change: KEEP }
+  }
+  if (found.state === 'in_flight' && found.leaseUntil > nowMs) {
+    return { outcome: { kind: 'busy', retryAfterMs: found.leaseUntil - nowMs, operationRef: found.operationRef }, change: KEEP }
+  }
+  if (request.onOrphan.kind === 'take' && found.holder !== request.holder && nowMs < found.createdAt + request.onOrphan.withinMs) {
+    const record: KeyRecord = { ...base(found), holder: request.holder, fence: found.fence + 1, state: 'in_flight', leaseUntil: nowMs + request.leaseMs }
+    return { outcome: claimed(record), change: { kind: 'put', record } }
+  }
+  const doubt = found.state === 'uncertain' ? found : doubtful(found, 'lease-expired', nowMs)
+  return {
+    outcome: { kind: 'uncertain', since: doubt.since, cause: doubt.cause, operationRef: doubt.operationRef },
+    change: doubt === found ? KEEP : { kind: 'put', record: doubt },
+  }
+}
+
+export function onRenew(found: KeyRecord | undefined, claim: Claim, leaseMs: number, nowMs: number): Judged<WriteOutcome> {
+  if (!holds(found, claim) || found.state !== 'in_flight') return FENCED
+  return { outcome: 'written', change: { kind: 'put', record: { ...found, leaseUntil: nowMs + leaseMs } } }
+}
+
+export function onComplete(found: KeyRecord | undefined, claim: Claim, completion: Completion, nowMs: number): Judged<WriteOutcome> {
+  if (!holds(found, claim)) return FENCED
+  if (found.state === 'completed') return WRITTEN_BEFORE
+  const record: KeyRecord = {
+    ...base(found), state: 'completed', completedAt: nowMs, reply: completion.reply, attempts: found.attempts + completion.attempts,
+    retainUntil: found.state === 'uncertain' ? retainedAfterDoubt(found, nowMs) : found.retainUntil,
+  }
+  return { outcome: 'written', change: { kind: 'put', record } }
+}
+
+/** Nothing there is what a release wants, so a repeated one succeeds. */
+export function onRelease(found: KeyRecord | undefined, claim: Claim): Judged<WriteOutcome> {
+  if (found === undefined) return WRITTEN_BEFORE
+  if (!holds(found, claim) || found.state === 'completed') return FENCED
+  return { outcome: 'written', change: { kind: 'delete' } }
+}
+
+export function onAbandon(found: KeyRecord | undefined, claim: Claim, cause: DoubtCause, attempts: number, nowMs: number): Judged<WriteOutcome> {
+  if (!holds(found, claim) || found.state === 'completed') return FENCED
+  if (found.state === 'uncertain') return WRITTEN_BEFORE
+  return { outcome: 'written', change: { kind: 'put', record: { ...doubtful(found, cause, nowMs), attempts: found.attempts + attempts } } }
+}
+
+/** The row changes hands, so that its old holder's late answer cannot overwrite what was decided here. */
+export function onResolve(found: KeyRecord | undefined, fence: number, resolution: Resolution, nowMs: number): Judged<WriteOutcome> {
+  if (found === undefined || found.state !== 'uncertain' || found.fence !== fence) return FENCED
+  switch (resolution.as) {
+    case 'not-executed': return { outcome: 'written', change: { kind: 'delete' } }
+    case 'completed': {
+      const record: KeyRecord = {
+        ...base(found), holder: RESOLVER, fence: fence + 1, state: 'completed', completedAt: nowMs, reply: resolution.reply,
+        retainUntil: retainedAfterDoubt(found, nowMs),
+      }
+      return { outcome: 'written', change: { kind: 'put', record } }
+    }
+    default: return resolution satisfies never
+  }
+}
+
+export function onReap(found: KeyRecord, nowMs: number): KeyRecord | undefined {
+  return found.state === 'in_flight' && found.leaseUntil <= nowMs ? doubtful(found, 'lease-expired', nowMs) : undefined
+}
+
+/** A completed record past its retention counts as gone, whether the sweep has come by or not. */
+export function isFree(found: KeyRecord, nowMs: number): boolean {
+  return found.state === 'completed' && found.retainUntil <= nowMs
+}
+
+/** Not a possible holder: those are 22 base64url characters. */
+const RESOLVER = 'resolver'
+
+function claimNew(request: ClaimRequest, nowMs: number): Judged<ClaimOutcome> {
+  const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route } = request
+  const record: KeyRecord = {
+    id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, fence: 1, attempts: 0,
+    createdAt: nowMs, retainUntil: nowMs + request.retentionMs, state: 'in_flight', leaseUntil: nowMs + request.leaseMs,
+  }
+  return { outcome: claimed(record), change: { kind: 'put', record } }
+}
+
+function claimed(record: KeyRecord): ClaimOutcome {
+  const { id, holder, fence, operationRef, retainUntil } = record
+  return { kind: 'claimed', claim: { id, holder, fence }, recovering: fence > 1, operationRef, retainUntil }
+}
+
+function holds(found: KeyRecord | undefined, claim: Claim): found is KeyRecord {
+  return found !== undefined && found.holder === claim.holder && found.fence === claim.fence
+}
+
+function doubtful(found: KeyRecord, cause: DoubtCause, nowMs: number): KeyRecord & { state: 'uncertain' } {
+  return { ...base(found), state: 'uncertain', since: nowMs, cause }
+}
+
+/** A doubt may end long after the claim's retention: its answer is kept as long as any other, from now. */
+function retainedAfterDoubt(found: KeyRecord, nowMs: number): number {
+  return Math.max(found.retainUntil, nowMs + (found.retainUntil - found.createdAt))
+}
+
+function base(found: KeyRecord): Omit<KeyRecord, 'state' | 'leaseUntil' | 'completedAt' | 'reply' | 'since' | 'cause'> {
+  const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, fence, route, createdAt, retainUntil, attempts } = found
+  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, fence, route, createdAt, retainUntil, attempts }
+}

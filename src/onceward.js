@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// Plain JavaScript on purpose: this file must load on any Node, to say which one is needed.
+// The sources run as .ts (Node strips the types), the built package as .js; both start here.
+import { existsSync } from 'node:fs'
+
+const needed = { major: 24, minor: 15 }
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < needed.major || (major === needed.major && minor < needed.minor)) {
+  process.stderr.write(`onceward needs Node ${needed.major}.${needed.minor} or newer; this is ${process.version}\n`)
+  process.exit(78)
+}
+const built = existsSync(new URL('./main.js', import.meta.url))
+const { main } = await import(built ? './main.js' : './main.ts')
+await main(process.argv.slice(2))
