@@ -64,3 +64,24 @@ export function connectionNames(fields: Fields): ReadonlySet<string> {
   const named = membersOf(fields, 'connection')
   return named.length === 0 || (named.length === 1 && (named[0] === 'keep-alive' || named[0] === 'close')) ? NONE : new Set(named)
 }
+
+/**
+ * Fields of a request that stay here: hop-by-hop ones, `Expect` (we have read the body, so we were its recipient)
+ * and `Content-Length`, which is written anew for the captured body.
+ */
+const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length'])
+
+/** The fields that an upstream gets, in the client's order and spelling, with our Via (RFC 9110 section 7.6.3) behind. */
+export function forwarded(fields: Fields): string[] {
+  const kept = without(fields, NOT_FORWARDED, connectionNames(fields))
+  kept.push('via', '1.1 onceward')
+  return kept
+}
+
+/** Marks that only we set on a reply; an upstream's own would be taken for ours. */
+const OUR_MARKS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'idempotent-replayed', 'idempotency-ttl'])
+
+/** The end-to-end fields of an upstream's reply. */
+export function received(fields: Fields): string[] {
+  return without(fields, OUR_MARKS, connectionNames(fields))
+}

@@ -4,6 +4,7 @@ import { connectionNames, valuesOf, type Fields } from './headers.ts'
 import type { KeyId } from './record.ts'
 
 export const KEY_HEADER = 'idempotency-key'
+export const TTL_HEADER = 'idempotency-ttl'
 
 export type KeyReading =
   | { readonly kind: 'present', readonly key: string }

@@ -1,12 +1,12 @@
 import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
-import type { AttemptOutcome } from './attempt.ts'
+import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
 import type { Fields } from './headers.ts'
 
 /** Two clocks: `wallMs` (since the epoch, for records) and `monotonicMs` (never steps, for leases and deadlines). */
 export interface Clock {
   wallMs(): number
   monotonicMs(): number
-  /** Runs `task` once after `delayMs`; the returned function cancels it. Never keeps the process alive. */
+  /** Runs `task` once after `delayMs`; the returned function cancels it. Keeps the process alive until then. */
   after(delayMs: number, task: () => void): () => void
 }
 
@@ -76,7 +76,11 @@ export interface AttemptLimits {
   readonly socketWaitMs: number
   /** largest reply body that is kept, in bytes */
   readonly keptReplyBytes: number
+  /** a body that ends with its connection: complete by declaration of the route, or never kept */
   readonly closeDelimited: 'keep' | 'stream'
+  readonly status: StatusPolicy
+  /** an earlier attempt of this key may have run */
+  readonly afterDoubt: boolean
 }
 
 /**
@@ -84,8 +88,13 @@ export interface AttemptLimits {
  * `aborted`, which says whether a byte had been handed to the socket.
  */
 export interface Upstream {
-  attempt(request: UpstreamRequest, limits: AttemptLimits): { readonly outcome: Promise<AttemptOutcome>, abort(by: 'deadline' | 'shutdown'): void }
+  attempt(request: UpstreamRequest, limits: AttemptLimits): Attempt
   close(): Promise<void>
+}
+
+export interface Attempt {
+  readonly outcome: Promise<AttemptOutcome>
+  abort(by: AbortedBy): void
 }
 
 export type KeyOutcome = 'new' | 'replay' | 'in_flight' | 'mismatch' | 'uncertain' | 'missing' | 'invalid' | 'unavailable'
@@ -106,16 +115,17 @@ export interface SettledLine {
   readonly outcome: string
   readonly status: number
   /** first 8 characters of the id, enough to find the record and too few to be the key */
-  readonly id?: string
-  readonly operationRef?: string
+  readonly id: string
+  readonly operationRef: string | null
   readonly attempts: number
-  readonly cause?: string
-  readonly differs?: readonly string[]
+  /** why the key is in doubt, why nothing was sent, or which parts differed */
+  readonly cause: string | null
   readonly durationMs: number
 }
 
 export interface Journal {
   settled(line: SettledLine): void
+  error(event: string, detail: Readonly<Record<string, string | number>>): void
   warn(event: string, detail: Readonly<Record<string, string | number>>): void
   info(event: string, detail: Readonly<Record<string, string | number>>): void
 }

@@ -11,25 +11,28 @@ export interface ProblemKind {
   readonly title: string
   readonly mayHaveRun: boolean
   readonly safeToRetry: boolean
+  /** RFC 9209 section 2.3 error type, so that our 503 is not taken for the upstream's */
+  readonly proxyError: string
 }
 
 export const PROBLEMS = {
-  'key-missing': { status: 400, grpc: 3, title: 'Idempotency-Key is missing', mayHaveRun: false, safeToRetry: false },
-  'key-invalid': { status: 400, grpc: 3, title: 'Idempotency-Key is not valid', mayHaveRun: false, safeToRetry: false },
-  'request-invalid': { status: 400, grpc: 3, title: 'The request is not valid', mayHaveRun: false, safeToRetry: false },
-  'identity-missing': { status: 400, grpc: 16, title: 'The request names no identity to keep its key under', mayHaveRun: false, safeToRetry: false },
-  'key-reused': { status: 422, grpc: 3, title: 'Idempotency-Key is already used for another request', mayHaveRun: false, safeToRetry: false },
-  'in-flight': { status: 409, grpc: 10, title: 'A request with this Idempotency-Key is being worked on', mayHaveRun: true, safeToRetry: true },
-  'reply-not-kept': { status: 409, grpc: 9, title: 'The operation completed, but its reply was too large or too streaming to keep', mayHaveRun: true, safeToRetry: false },
-  'body-too-large': { status: 413, grpc: 8, title: 'The request body is larger than a guarded request may be', mayHaveRun: false, safeToRetry: false },
-  'upstream-unreachable': { status: 502, grpc: 14, title: 'The upstream could not be reached and did not get the request', mayHaveRun: false, safeToRetry: true },
-  'upstream-timeout': { status: 504, grpc: 4, title: 'The upstream did not answer in time', mayHaveRun: true, safeToRetry: false },
-  'upstream-failed': { status: 502, grpc: 14, title: 'The connection to the upstream broke before its answer was complete', mayHaveRun: true, safeToRetry: false },
-  'store-unavailable': { status: 503, grpc: 14, title: 'The key store does not answer, so nothing was sent upstream', mayHaveRun: false, safeToRetry: true },
-  'overloaded': { status: 503, grpc: 14, title: 'Too many requests are being held in memory', mayHaveRun: false, safeToRetry: true },
-  'outcome-not-recorded': { status: 503, grpc: 14, title: 'The request was sent, but its outcome could not be recorded yet', mayHaveRun: true, safeToRetry: true },
-  'still-running': { status: 504, grpc: 4, title: 'The upstream is still working on this request', mayHaveRun: true, safeToRetry: true },
-  'outcome-unknown': { status: 504, grpc: 9, title: 'Nobody knows whether this operation was executed', mayHaveRun: true, safeToRetry: false },
+  'key-missing': { status: 400, grpc: 3, title: 'Idempotency-Key is missing', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
+  'key-invalid': { status: 400, grpc: 3, title: 'Idempotency-Key is not valid', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
+  'request-invalid': { status: 400, grpc: 3, title: 'The request is not valid', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
+  'not-found': { status: 404, grpc: 12, title: 'There is nothing here', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
+  'identity-missing': { status: 400, grpc: 16, title: 'The request names no identity to keep its key under', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
+  'key-reused': { status: 422, grpc: 3, title: 'Idempotency-Key is already used for another request', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
+  'in-flight': { status: 409, grpc: 10, title: 'A request with this Idempotency-Key is being worked on', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_response' },
+  'reply-not-kept': { status: 409, grpc: 9, title: 'The operation completed, but its reply was too large or too streaming to keep', mayHaveRun: true, safeToRetry: false, proxyError: 'proxy_internal_response' },
+  'body-too-large': { status: 413, grpc: 8, title: 'The request body is larger than a guarded request may be', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
+  'upstream-unreachable': { status: 502, grpc: 14, title: 'The upstream could not be reached and did not get the request', mayHaveRun: false, safeToRetry: true, proxyError: 'destination_unavailable' },
+  'upstream-timeout': { status: 504, grpc: 4, title: 'The upstream did not answer in time', mayHaveRun: true, safeToRetry: false, proxyError: 'http_response_timeout' },
+  'upstream-failed': { status: 502, grpc: 14, title: 'The connection to the upstream broke before its answer was complete', mayHaveRun: true, safeToRetry: false, proxyError: 'connection_terminated' },
+  'store-unavailable': { status: 503, grpc: 14, title: 'The key store does not answer, so nothing was sent upstream', mayHaveRun: false, safeToRetry: true, proxyError: 'proxy_internal_error' },
+  'overloaded': { status: 503, grpc: 14, title: 'Too many requests are being held in memory', mayHaveRun: false, safeToRetry: true, proxyError: 'proxy_internal_error' },
+  'outcome-not-recorded': { status: 503, grpc: 14, title: 'The request was sent, but its outcome could not be recorded yet', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_error' },
+  'still-running': { status: 504, grpc: 4, title: 'The upstream is still working on this request', mayHaveRun: true, safeToRetry: true, proxyError: 'http_response_timeout' },
+  'outcome-unknown': { status: 504, grpc: 9, title: 'Nobody knows whether this operation was executed', mayHaveRun: true, safeToRetry: false, proxyError: 'http_response_incomplete' },
 } as const satisfies Record<string, ProblemKind>
 
 export type ProblemCode = keyof typeof PROBLEMS

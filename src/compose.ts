@@ -1,0 +1,119 @@
+import { resolve as resolvePath } from 'node:path'
+import type { DestinationStream } from 'pino'
+import { adminListener } from './admin/admin-listener.ts'
+import type { Config } from './config/schema.ts'
+import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type KeyStore } from './core/ports.ts'
+import { systemClock } from './host/clock.ts'
+import { systemRandom } from './host/random.ts'
+import { ProxyListener } from './listener/proxy-listener.ts'
+import { NO_ROUTE } from './request/admit.ts'
+import { handle, type FlowDependencies } from './request/handle.ts'
+import { LeaseKeeper } from './request/lease.ts'
+import { ReplyMemory } from './store/reply-memory.ts'
+import { openEmbeddedStore } from './store/sqlite/key-store.ts'
+import { tiered } from './store/tiered.ts'
+import { openJournal } from './telemetry/logger.ts'
+import { Metrics } from './telemetry/metrics.ts'
+import { Upkeep } from './upkeep/upkeep.ts'
+import { openHttpUpstream } from './upstream/http-upstream.ts'
+
+/** What a test may put in place of the product's own. */
+export interface Seams {
+  readonly checkpoint?: Checkpoint
+  readonly store?: (authority: KeyStore) => KeyStore
+}
+
+export interface Sidecar {
+  readonly address: string
+  readonly adminAddress: string
+  /** Drains: refuses new connections, lets what runs settle within the grace, then lets go of everything. */
+  stop(): Promise<void>
+}
+
+/** Bytes of completed replies that a process remembers; beyond it the authority is asked. */
+const REPLY_MEMORY_BYTES = 32 * 1024 * 1024
+
+/** What settling may take after the grace, once all attempts were ended. */
+const SETTLE_GRACE_MS = 5000
+
+/** The one place where concrete classes meet. Resolves once both listeners answer. */
+export async function startSidecar(config: Config, log: DestinationStream, seams: Seams = {}): Promise<Sidecar> {
+  const clock = systemClock()
+  const random = systemRandom()
+  const journal = openJournal(config.logLevel, log)
+  for (const warning of config.warnings) journal.warn('config.warning', { warning })
+  const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
+  const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock })
+  const store = tiered(seams.store?.(authority) ?? authority, new ReplyMemory(REPLY_MEMORY_BYTES, clock))
+  const secret = await store.secret(random.token(32))
+  const connections = { origin: config.upstream.origin, connections: config.limits.upstreamConnections, connectTimeoutMs: config.limits.connectTimeoutMs }
+  const upstream = openHttpUpstream(connections, clock)
+  const leases = new LeaseKeeper(store, clock, journal)
+  const underWay = new Set<Attempt>()
+  const unsettled = new Set<Promise<unknown>>()
+  const flow: FlowDependencies = {
+    store, upstream, clock, random, meter, journal, leases, underWay, unsettled,
+    namespace: { secret, service: config.service },
+    limits: config.limits,
+    flights: new Map(),
+    checkpoint: seams.checkpoint ?? null,
+  }
+  const upkeep = new Upkeep(store, clock, meter, journal)
+  let draining = false
+  const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
+  const proxy = new ProxyListener({
+    ...connections, routes: config.routes, heldBodiesBytes: config.limits.heldBodiesBytes,
+    handle: (call, admitted) => handle(call, admitted, flow), meter, journal,
+  })
+  await upkeep.runOnce()
+  upkeep.start()
+  const adminAddress = await admin.listen(config.admin.listen)
+  const address = await proxy.listen(config.listen)
+  journal.info('sidecar.ready', { address, admin: adminAddress, upstream: connections.origin })
+
+  let stopped: Promise<void> | null = null
+  return { address, adminAddress, stop: () => stopped ??= stop() }
+
+  async function stop(): Promise<void> {
+    draining = true
+    journal.info('sidecar.draining', { unsettled: unsettled.size })
+    proxy.drain()
+    await within(config.shutdownGraceMs, unsettled, clock)
+    for (const attempt of underWay) attempt.abort('shutdown')
+    await within(SETTLE_GRACE_MS, unsettled, clock)
+    await proxy.close()
+    await upkeep.stop()
+    leases.stop()
+    await upstream.close()
+    await store.close()
+    await admin.close()
+    journal.info('sidecar.stopped', { unsettled: unsettled.size })
+  }
+}
+
+async function notReady(store: KeyStore, draining: boolean): Promise<string[]> {
+  if (draining) return ['draining']
+  try {
+    await store.census()
+    return []
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return ['store unavailable']
+    throw error
+  }
+}
+
+/** Waits until nothing is unsettled, or for `ms`. */
+async function within(ms: number, unsettled: ReadonlySet<Promise<unknown>>, clock: Clock): Promise<void> {
+  let over = false
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(ms, () => {
+      over = true
+      resolve()
+    })
+    void (async () => {
+      while (unsettled.size > 0 && !over) await Promise.race(unsettled)
+      cancel()
+      resolve()
+    })()
+  })
+}

@@ -1,0 +1,19 @@
+import { performance } from 'node:perf_hooks'
+import type { Clock } from '../core/ports.ts'
+
+/**
+ * The process's clock. Its wall time is anchored at the start and then follows the monotonic clock: somebody who
+ * sets the machine's clock forward by three days must not end three days of retention, and back by an hour must not
+ * stretch every lease. A restart takes the machine's word anew.
+ */
+export function systemClock(): Clock {
+  const startedAtMs = Date.now() - performance.now()
+  return {
+    wallMs: () => Math.floor(startedAtMs + performance.now()),
+    monotonicMs: () => performance.now(),
+    after(delayMs, task) {
+      const timer = setTimeout(task, delayMs)
+      return () => clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,69 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BodyReading, Call } from '../request/call.ts'
+import type { HeldBodies } from './held-bodies.ts'
+
+const EMPTY = new Uint8Array()
+
+/** A call over HTTP/1.1, read from node's raw view of the message. */
+export class HttpCall implements Call {
+  readonly method: string
+  readonly target: string
+  readonly fields: readonly string[]
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #held: HeldBodies
+  #heldBytes = 0
+
+  constructor(request: IncomingMessage, response: ServerResponse, held: HeldBodies) {
+    this.#request = request
+    this.#response = response
+    this.#held = held
+    this.method = request.method ?? ''
+    this.target = request.url ?? ''
+    this.fields = request.rawHeaders
+  }
+
+  gone(): boolean {
+    return this.#response.destroyed || this.#response.socket === null || this.#response.socket.destroyed
+  }
+
+  forgetBody(): void {
+    this.#held.giveBack(this.#heldBytes)
+    this.#heldBytes = 0
+  }
+
+  body(maxBytes: number): Promise<BodyReading> {
+    const { headers } = this.#request
+    const declared = headers['content-length']
+    if (declared === undefined && headers['transfer-encoding'] === undefined) return Promise.resolve({ kind: 'body', body: EMPTY })
+    if (declared !== undefined && Number(declared) > maxBytes) return Promise.resolve({ kind: 'too-large' })
+    return new Promise((resolve) => this.#read(maxBytes, resolve))
+  }
+
+  #read(maxBytes: number, resolve: (reading: BodyReading) => void): void {
+    const request = this.#request
+    const chunks: Buffer[] = []
+    let size = 0
+    const end = (reading: BodyReading): void => {
+      request.off('data', onData).off('end', onEnd).off('close', onClose)
+      if (reading.kind !== 'body') {
+        this.forgetBody()
+        request.resume() // what still comes is read and thrown away, so that the client can read our answer
+      }
+      resolve(reading)
+    }
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length
+      if (size > maxBytes) return end({ kind: 'too-large' })
+      if (!this.#held.take(chunk.length)) return end({ kind: 'no-room' })
+      this.#heldBytes += chunk.length
+      chunks.push(chunk)
+    }
+    const onEnd = (): void => end({ kind: 'body', body: chunks.length === 1 ? chunks[0] as Buffer : Buffer.concat(chunks) })
+    const onClose = (): void => end({ kind: 'broken-off' })
+    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', nothing)
+  }
+}
+
+/** 'close' follows every 'error' of a request; without a listener node would end the process. */
+function nothing(): void {}

@@ -1,0 +1,103 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import type { Journal, Meter } from '../core/ports.ts'
+import type { Route } from '../core/route.ts'
+import { admit, type Admission } from '../request/admit.ts'
+import type { Answer, Call } from '../request/call.ts'
+import { HeldBodies } from './held-bodies.ts'
+import { HttpCall } from './http-call.ts'
+import { passThrough, type PassThroughOptions } from './pass-through.ts'
+import { writeAnswer } from './write-reply.ts'
+
+export interface ListenerOptions extends PassThroughOptions {
+  readonly routes: readonly Route[]
+  readonly heldBodiesBytes: number
+  readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
+  readonly meter: Meter
+  readonly journal: Journal
+}
+
+/**
+ * The listener for clients. It looks at each message raw, before any framework does: what is guarded goes down flow
+ * one, everything else to fastify and its proxy plugin.
+ */
+export class ProxyListener {
+  readonly #options: ListenerOptions
+  readonly #held: HeldBodies
+  readonly #app: FastifyInstance
+  #server: Server | null = null
+  #draining = false
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#held = new HeldBodies(options.heldBodiesBytes)
+    this.#app = passThrough(options, (pass) => {
+      this.#server = createServer({ noDelay: true, keepAliveTimeout: 65_000 }, (request, response) => this.#receive(request, response, pass as RequestListener))
+      return this.#server
+    })
+  }
+
+  get heldBytes(): number {
+    return this.#held.bytes
+  }
+
+  async listen(at: { readonly host: string, readonly port: number }): Promise<string> {
+    return await this.#app.listen({ host: at.host, port: at.port })
+  }
+
+  /** From now on every answer closes its connection; new connections are refused. */
+  drain(): void {
+    this.#draining = true
+    this.#server?.close()
+    this.#server?.closeIdleConnections()
+  }
+
+  async close(): Promise<void> {
+    this.#server?.closeAllConnections()
+    await this.#app.close()
+  }
+
+  #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
+    if (this.#draining) response.shouldKeepAlive = false
+    const call = new HttpCall(request, response, this.#held)
+    const admitted = admit(call, this.#options.routes)
+    switch (admitted.kind) {
+      case 'bypass':
+        this.#countAtEnd(response, call.method, admitted.route.name)
+        pass(request, response)
+        return
+      case 'refused':
+        this.#options.meter.key(admitted.outcome, admitted.route)
+        void this.#write(response, call, admitted.route, { kind: 'problem', problem: admitted.problem })
+        return
+      case 'guarded':
+        void this.#guard(call, response, admitted)
+        return
+      default:
+        admitted satisfies never
+    }
+  }
+
+  async #guard(call: HttpCall, response: ServerResponse, admitted: Extract<Admission, { kind: 'guarded' }>): Promise<void> {
+    try {
+      const answer = await this.#options.handle(call, admitted)
+      await this.#write(response, call, admitted.route, answer)
+    } catch (error) {
+      this.#options.journal.error('listener.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+      response.destroy()
+    }
+  }
+
+  async #write(response: ServerResponse, call: Call, route: string, answer: Answer): Promise<void> {
+    if (call.gone()) {
+      if (answer.kind === 'fresh' && answer.reply.kind === 'streaming') answer.reply.body.cancel()
+      return
+    }
+    await writeAnswer(response, call.method, answer)
+    if (answer.kind !== 'none') this.#options.meter.answered(response.statusCode, call.method, route)
+  }
+
+  #countAtEnd(response: ServerResponse, method: string, route: string): void {
+    response.on('finish', () => this.#options.meter.answered(response.statusCode, method, route))
+  }
+}

@@ -1,0 +1,94 @@
+import type { ServerResponse } from 'node:http'
+import type { StreamedBody } from '../core/attempt.ts'
+import { without } from '../core/headers.ts'
+import { problemBody, PROBLEMS, type Problem } from '../core/problem.ts'
+import { hasNoContent, type Reply } from '../core/reply.ts'
+import type { Answer } from '../request/call.ts'
+
+const LENGTH: ReadonlySet<string> = new Set(['content-length'])
+
+/** The deployment's name in Proxy-Status (RFC 9209 section 2). */
+const PROXY = 'onceward'
+
+/** Writes an answer and ends the response; resolves once nothing more is to be written. */
+export async function writeAnswer(response: ServerResponse, method: string, answer: Answer): Promise<void> {
+  switch (answer.kind) {
+    case 'none':
+      response.destroy()
+      return
+    case 'problem':
+      writeProblem(response, answer.problem)
+      return
+    case 'replay':
+      writeWhole(response, method, answer.reply, ['Idempotent-Replayed', 'true', 'Idempotency-TTL', seconds(answer.ttlMs)])
+      return
+    case 'fresh': {
+      const marks = answer.ttlMs === null ? [] : ['Idempotency-TTL', seconds(answer.ttlMs)]
+      if (answer.reply.kind === 'whole') writeWhole(response, method, answer.reply.reply, marks)
+      else await writeStreaming(response, answer.reply.status, [...answer.reply.headers, ...marks], answer.reply.body)
+      return
+    }
+    default:
+      answer satisfies never
+  }
+}
+
+export function writeProblem(response: ServerResponse, problem: Problem): void {
+  const body = Buffer.from(problemBody(problem))
+  const fields = [
+    'Content-Type', 'application/problem+json',
+    'Content-Language', 'en',
+    'Cache-Control', 'no-store',
+    'Content-Length', String(body.length),
+    'Proxy-Status', `${PROXY}; error=${PROBLEMS[problem.code].proxyError}; details="${problem.code}"`,
+  ]
+  if (problem.retryAfterMs !== null) fields.push('Retry-After', String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))))
+  // What is left of a refused body would have to be read to its end before the connection could be used again.
+  if (problem.code === 'body-too-large' || problem.code === 'overloaded') fields.push('Connection', 'close')
+  response.writeHead(problem.status, fields)
+  response.end(body)
+}
+
+function writeWhole(response: ServerResponse, method: string, reply: Reply, marks: readonly string[]): void {
+  if (hasNoContent(method, reply.status)) {
+    response.writeHead(reply.status, [...reply.headers, ...marks])
+    response.end()
+    return
+  }
+  response.writeHead(reply.status, [...without(reply.headers, LENGTH), ...marks, 'Content-Length', String(reply.body.length)])
+  response.end(reply.body)
+}
+
+/** A reply that breaks off upstream breaks off here: ending it cleanly would make half a reply look whole. */
+async function writeStreaming(response: ServerResponse, status: number, headers: string[], body: StreamedBody): Promise<void> {
+  const stop = (): void => body.cancel()
+  response.on('close', stop)
+  try {
+    response.writeHead(status, headers)
+    response.flushHeaders()
+    for await (const chunk of body) {
+      if (response.destroyed) break
+      if (!response.write(chunk)) await drained(response)
+    }
+    response.end()
+  } catch {
+    response.destroy()
+  } finally {
+    response.off('close', stop)
+    body.cancel()
+  }
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
+}
+
+function seconds(ms: number): string {
+  return String(Math.max(0, Math.floor(ms / 1000)))
+}

@@ -1,0 +1,125 @@
+import type { Policy } from '../core/policy.ts'
+import type { KeyOutcome } from '../core/ports.ts'
+import { problem } from '../core/problem.ts'
+import type { KeyRecord } from '../core/record.ts'
+import { storable, type StoredReply } from '../core/reply.ts'
+import type { Answer } from './call.ts'
+import type { Claimed } from './claim.ts'
+import type { Settled } from './settle.ts'
+
+/** An answer with what is counted and logged about it. */
+export interface Ending {
+  readonly answer: Answer
+  readonly outcome: KeyOutcome
+  readonly operationRef: string | null
+  readonly attempts: number
+  readonly cause: string | null
+}
+
+/** How long a client should wait before it asks again about a request that is being worked on. */
+const ASK_AGAIN_MS = 1000
+
+/** The answer to a request that may not run. */
+export function notClaimed(claimed: Exclude<Claimed, { kind: 'claimed' }>, policy: Policy, wallMs: number): Ending {
+  switch (claimed.kind) {
+    case 'replay': return ending(replay(claimed.reply, claimed.operationRef, claimed.retainUntil - wallMs), 'replay', claimed.operationRef)
+    case 'busy': return ending(inFlight(claimed.operationRef), 'in_flight', claimed.operationRef)
+    case 'mismatch': return mismatch(claimed.differs, claimed.operationRef)
+    case 'uncertain': return ending(unknown(policy, claimed.operationRef), 'uncertain', claimed.operationRef, { cause: claimed.cause })
+    case 'unavailable': return ending(noStore(), 'unavailable', null)
+    default: return claimed satisfies never
+  }
+}
+
+/** What the request that ran is told. */
+export function settled(end: Settled, policy: Policy, operationRef: string, attempts: number, retainUntil: number, wallMs: number): Ending {
+  switch (end.kind) {
+    case 'completed':
+      return ending({ kind: 'fresh', reply: end.live, ttlMs: retainUntil - wallMs }, 'new', operationRef, { attempts })
+    case 'released': {
+      const cause = end.last?.kind === 'not_sent' ? end.last.cause : null
+      const answer: Answer = end.passedOn === null
+        ? { kind: 'problem', problem: problem('upstream-unreachable', 'no byte of the request reached the upstream; it is safe to send it again', { operationRef, retryAfterMs: ASK_AGAIN_MS }) }
+        : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
+      return ending(answer, 'new', operationRef, { attempts, cause })
+    }
+    case 'abandoned': {
+      const answer: Answer = end.passedOn === null ? unknown(policy, operationRef) : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
+      return ending(answer, 'uncertain', operationRef, { attempts, cause: end.cause })
+    }
+    case 'fenced':
+      return superseded(end.found, policy, operationRef, wallMs)
+    default:
+      return end satisfies never
+  }
+}
+
+/** What a duplicate that arrived meanwhile is told: never more than what is settled. */
+export function toDuplicates(end: Settled, policy: Policy, operationRef: string, retainUntil: number, wallMs: number): Answer {
+  switch (end.kind) {
+    case 'completed': return replay(end.stored, operationRef, retainUntil - wallMs)
+    case 'released': {
+      if (end.passedOn?.kind !== 'whole') return inFlight(operationRef)
+      const { reply } = end.passedOn
+      return { kind: 'fresh', reply: { kind: 'whole', reply: { ...reply, headers: storable(reply.headers) } }, ttlMs: null }
+    }
+    case 'abandoned': return unknown(policy, operationRef)
+    case 'fenced': return superseded(end.found, policy, operationRef, wallMs).answer
+    default: return end satisfies never
+  }
+}
+
+/** A record as a late reader finds it. */
+export function superseded(found: KeyRecord | undefined, policy: Policy, operationRef: string, wallMs: number): Ending {
+  if (found === undefined) return ending(notRecorded(operationRef), 'unavailable', operationRef)
+  switch (found.state) {
+    case 'completed': return ending(replay(found.reply, found.operationRef, found.retainUntil - wallMs), 'replay', found.operationRef)
+    case 'in_flight': return ending(inFlight(found.operationRef), 'in_flight', found.operationRef)
+    case 'uncertain': return ending(unknown(policy, found.operationRef), 'uncertain', found.operationRef, { cause: found.cause })
+    default: return found satisfies never
+  }
+}
+
+export function mismatch(differs: readonly string[], operationRef: string | null): Ending {
+  const detail = 'this Idempotency-Key was first used for a different request; nothing was sent upstream'
+  return ending({ kind: 'problem', problem: problem('key-reused', detail, { operationRef, differs }) }, 'mismatch', operationRef, { cause: differs.join(' ') })
+}
+
+export function duplicateOf(answer: Answer, operationRef: string | null): Ending {
+  const outcome: KeyOutcome = answer.kind === 'problem' ? (answer.problem.code === 'outcome-unknown' ? 'uncertain' : answer.problem.code === 'reply-not-kept' ? 'replay' : 'in_flight') : 'replay'
+  return ending(answer, outcome, operationRef)
+}
+
+export function inFlight(operationRef: string | null): Answer {
+  const detail = 'the first request with this key has not been answered yet; ask again with the same key'
+  return { kind: 'problem', problem: problem('in-flight', detail, { operationRef, retryAfterMs: ASK_AGAIN_MS }) }
+}
+
+export function stillRunning(operationRef: string | null): Answer {
+  const detail = 'the upstream has the request and may still finish it; ask again with the same key'
+  return { kind: 'problem', problem: problem('still-running', detail, { operationRef, retryAfterMs: ASK_AGAIN_MS }) }
+}
+
+export function notRecorded(operationRef: string | null): Answer {
+  const detail = 'the upstream may have acted, but the key store did not take the outcome in time; ask again with the same key'
+  return { kind: 'problem', problem: problem('outcome-not-recorded', detail, { operationRef, retryAfterMs: ASK_AGAIN_MS }) }
+}
+
+export function noStore(): Answer {
+  return { kind: 'problem', problem: problem('store-unavailable', 'nothing was sent upstream; it is safe to send the request again with the same key', { retryAfterMs: ASK_AGAIN_MS }) }
+}
+
+function unknown(policy: Policy, operationRef: string): Answer {
+  const detail = 'the request was sent and no answer came back that could be trusted; look the operation up before doing it again, and never retry it under a new key'
+  return { kind: 'problem', problem: problem('outcome-unknown', detail, { operationRef, status: policy.unknownStatus }) }
+}
+
+function replay(stored: StoredReply, operationRef: string, ttlMs: number): Answer {
+  if (stored.kind === 'kept') return { kind: 'replay', reply: stored.reply, ttlMs }
+  const detail = `the operation completed with status ${stored.status}; its reply was passed on once and not kept`
+  return { kind: 'problem', problem: problem('reply-not-kept', detail, { operationRef }) }
+}
+
+function ending(answer: Answer, outcome: KeyOutcome, operationRef: string | null, more: { attempts?: number, cause?: string | null } = {}): Ending {
+  return { answer, outcome, operationRef, attempts: more.attempts ?? 0, cause: more.cause ?? null }
+}

@@ -1,0 +1,46 @@
+import { judge, type AttemptOutcome, type Verdict } from '../core/attempt.ts'
+import { forwarded } from '../core/headers.ts'
+import type { Attempt, Clock, Upstream } from '../core/ports.ts'
+import type { Entry } from './admit.ts'
+import type { Lease } from './lease.ts'
+
+/** What was tried for a claim, and what follows from all of it. */
+export interface Tried {
+  readonly outcomes: readonly AttemptOutcome[]
+  readonly verdict: Verdict
+}
+
+export interface AttemptDependencies {
+  readonly upstream: Upstream
+  readonly clock: Clock
+  readonly limits: { readonly socketWaitMs: number, readonly keptReplyBytes: number }
+  /** attempts under way, so that a shutdown can end them */
+  readonly underWay: Set<Attempt>
+}
+
+/**
+ * Tries, once for now: the retry loop will count and sleep here, with `judge` as its only judge. An attempt is ended
+ * by us only at the end of `linger`: the deadline bounds the client's wait, not the upstream's work.
+ */
+export async function attempts(entry: Entry, recovering: boolean, lease: Lease, deps: AttemptDependencies): Promise<Tried> {
+  const outcomes: AttemptOutcome[] = []
+  if (lease.trusted()) outcomes.push(await attemptOnce(entry, recovering, deps))
+  return { outcomes, verdict: judge(outcomes, recovering, entry.policy.status.rules) }
+}
+
+async function attemptOnce(entry: Entry, recovering: boolean, deps: AttemptDependencies): Promise<AttemptOutcome> {
+  const { method, target, fields } = entry.call
+  const { status, closeDelimited, deadlineMs, lingerMs } = entry.policy
+  const attempt = deps.upstream.attempt(
+    { method, target, fields: forwarded(fields), body: entry.body },
+    { ...deps.limits, closeDelimited, status, afterDoubt: recovering },
+  )
+  deps.underWay.add(attempt)
+  const cancel = deps.clock.after(deadlineMs + lingerMs, () => attempt.abort('deadline'))
+  try {
+    return await attempt.outcome
+  } finally {
+    cancel()
+    deps.underWay.delete(attempt)
+  }
+}

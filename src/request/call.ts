@@ -1,0 +1,36 @@
+import type { UpstreamReply } from '../core/attempt.ts'
+import type { Fields } from '../core/headers.ts'
+import type { Problem } from '../core/problem.ts'
+import type { Reply } from '../core/reply.ts'
+
+/** A request as a listener hands it over; HTTP and gRPC look the same from here. */
+export interface Call {
+  readonly method: string
+  /** path and query, byte for byte */
+  readonly target: string
+  readonly fields: Fields
+  /** Reads the body to its end, at most `maxBytes` of it. */
+  body(maxBytes: number): Promise<BodyReading>
+  /** Gives back the room that the body took; called by whoever does not send it upstream. */
+  forgetBody(): void
+  /** true once nobody waits for the answer any more */
+  gone(): boolean
+}
+
+export type BodyReading =
+  | { readonly kind: 'body', readonly body: Uint8Array }
+  | { readonly kind: 'too-large' }
+  /** no room for more bodies in this process */
+  | { readonly kind: 'no-room' }
+  /** the client left before its body was complete */
+  | { readonly kind: 'broken-off' }
+
+/** What the listener writes. */
+export type Answer =
+  /** the upstream's own reply, for the first time */
+  | { readonly kind: 'fresh', readonly reply: UpstreamReply, readonly ttlMs: number | null }
+  /** a stored reply; `ttlMs` is what is left of its retention */
+  | { readonly kind: 'replay', readonly reply: Reply, readonly ttlMs: number }
+  | { readonly kind: 'problem', readonly problem: Problem }
+  /** the client is gone and nothing was begun */
+  | { readonly kind: 'none' }

@@ -1,0 +1,64 @@
+import { statusOf, type AttemptOutcome, type UpstreamReply } from '../core/attempt.ts'
+import type { Clock, Journal, KeyStore, Random } from '../core/ports.ts'
+import type { Claim, KeyRecord, WriteOutcome } from '../core/record.ts'
+import { storable, type StoredReply } from '../core/reply.ts'
+import type { Tried } from './attempts.ts'
+import { persist } from './persist.ts'
+
+export type Settled =
+  | { readonly kind: 'completed', readonly live: UpstreamReply, readonly stored: StoredReply }
+  | { readonly kind: 'released', readonly passedOn: UpstreamReply | null, readonly last: AttemptOutcome | undefined }
+  | { readonly kind: 'abandoned', readonly passedOn: UpstreamReply | null, readonly cause: string }
+  /** somebody superseded us: what the store says now is the truth */
+  | { readonly kind: 'fenced', readonly found: KeyRecord | undefined }
+
+export interface SettleDependencies {
+  readonly store: KeyStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly journal: Journal
+}
+
+/** Writes first; only then does anybody speak (invariant I2). Repeated while the process lives. */
+export async function settle(claimed: Claim, tried: Tried, deps: SettleDependencies): Promise<Settled> {
+  const last = tried.outcomes.at(-1)
+  const reply = replyOf(last)
+  const { store } = deps
+  const made = tried.outcomes.length
+  switch (tried.verdict.as) {
+    case 'complete': {
+      if (reply === null) throw new Error('a completion without a reply')
+      const stored = toStore(reply)
+      return ended(await persist(() => store.complete(claimed, { reply: stored, attempts: made, events: [] }), deps), { kind: 'completed', live: reply, stored })
+    }
+    case 'release':
+      return ended(await persist(() => store.release(claimed), deps), { kind: 'released', passedOn: reply, last })
+    case 'abandon': {
+      const { cause } = tried.verdict
+      return ended(await persist(() => store.abandon(claimed, cause, made), deps), { kind: 'abandoned', passedOn: reply, cause })
+    }
+    default:
+      return tried.verdict satisfies never
+  }
+
+  async function ended(written: WriteOutcome, as: Settled): Promise<Settled> {
+    if (written === 'written') return as
+    const [found] = await persist(() => store.find({ id: claimed.id }, 1), deps)
+    return { kind: 'fenced', found }
+  }
+}
+
+function toStore(reply: UpstreamReply): StoredReply {
+  if (reply.kind === 'streaming') return { kind: 'not-kept', status: statusOf(reply) }
+  const { status, headers, body, trailers } = reply.reply
+  return { kind: 'kept', reply: { status, headers: storable(headers), body, trailers } }
+}
+
+function replyOf(outcome: AttemptOutcome | undefined): UpstreamReply | null {
+  if (outcome === undefined) return null
+  switch (outcome.kind) {
+    case 'answered': case 'refused': case 'lost': return outcome.reply
+    case 'not_sent': case 'aborted': return null
+    default: return outcome satisfies never
+  }
+}

@@ -1,0 +1,88 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { KeyOutcome, Meter } from '../core/ports.ts'
+import type { Census } from '../core/record.ts'
+
+const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
+const CLASSES = ['2xx', '3xx', '4xx', '5xx', 'timeout'] as const
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
+const ATTEMPTS = ['1', '2', '3', '4+'] as const
+
+/** Fine near 0 and near 30 s: delays without jitter would stand up as two humps there. */
+const DELAY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 20, 25, 28, 30, 32, 35, 45, 60]
+
+/**
+ * The six metrics that the dashboard is built on, and our own prefixed ones. Label values are closed sets: route is a
+ * configured name, everything else is listed above, so that no client can add a series. Counting is an addition in a
+ * plain table; prom-client sees the sums when it is scraped.
+ */
+export class Metrics implements Meter {
+  readonly #registry = new Registry()
+  readonly #keys = new Table()
+  readonly #answers = new Table()
+  readonly #uncertain: Gauge
+  readonly #inFlight: Gauge
+
+  constructor(routes: readonly string[]) {
+    const registers = [this.#registry]
+    const keys = this.#keys
+    const answers = this.#answers
+    new Counter({
+      name: 'idempotency_key_total', help: 'Guarded requests by how they ended.', labelNames: ['outcome', 'route'], registers,
+      collect() { keys.pourInto(this, ['outcome', 'route']) },
+    })
+    new Counter({
+      name: 'http_request_outcome', help: 'What clients got, by class; a 504 counts as timeout only.', labelNames: ['class', 'method', 'route'], registers,
+      collect() { answers.pourInto(this, ['class', 'method', 'route']) },
+    })
+    const retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
+    const delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
+    // No sink is configured in this version: nothing waits, and nothing is dead.
+    new Gauge({ name: 'outbox_lag_seconds', help: 'Age of the oldest undelivered event.', labelNames: ['sink'], registers }).set({ sink: 'none' }, 0)
+    new Gauge({ name: 'dead_letter_queue_depth', help: 'Events that were given up and wait for somebody.', labelNames: ['sink'], registers }).set({ sink: 'none' }, 0)
+    this.#uncertain = new Gauge({ name: 'onceward_uncertain_keys', help: 'Keys whose outcome nobody knows.', registers })
+    this.#inFlight = new Gauge({ name: 'onceward_in_flight_keys', help: 'Keys that are claimed and not settled.', registers })
+    for (const route of routes) {
+      for (const outcome of OUTCOMES) keys.add(0, outcome, route)
+      for (const kind of CLASSES) for (const method of METHODS) answers.add(0, kind, method, route)
+      for (const attempt of ATTEMPTS) retries.inc({ attempt, route }, 0)
+      delays.zero({ route })
+    }
+  }
+
+  key(outcome: KeyOutcome, route: string): void {
+    this.#keys.add(1, outcome, route)
+  }
+
+  answered(status: number, method: string, route: string): void {
+    const kind = status === 504 ? 'timeout' : status < 300 ? '2xx' : status < 400 ? '3xx' : status < 500 ? '4xx' : '5xx'
+    this.#answers.add(1, kind, (METHODS as readonly string[]).includes(method) ? method : 'other', route)
+  }
+
+  census(census: Census): void {
+    this.#uncertain.set(census.uncertain)
+    this.#inFlight.set(census.inFlight)
+  }
+
+  /** Prometheus text format 0.0.4. */
+  async render(): Promise<{ readonly type: string, readonly text: string }> {
+    return { type: this.#registry.contentType, text: await this.#registry.metrics() }
+  }
+}
+
+/** Sums by label values, joined to one string: an addition costs one look-up. */
+class Table {
+  readonly #sums = new Map<string, number>()
+
+  add(count: number, ...values: string[]): void {
+    const at = values.join('\n')
+    this.#sums.set(at, (this.#sums.get(at) ?? 0) + count)
+  }
+
+  pourInto(counter: Counter, labels: readonly string[]): void {
+    counter.reset()
+    for (const [at, sum] of this.#sums) {
+      const values = at.split('\n')
+      counter.inc(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ''])), sum)
+    }
+  }
+}
