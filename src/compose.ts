@@ -1,7 +1,7 @@
 import { resolve as resolvePath } from 'node:path'
 import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
-import type { Config } from './config/schema.ts'
+import type { Config } from './config/config.ts'
 import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type KeyStore } from './core/ports.ts'
 import { systemClock } from './host/clock.ts'
 import { systemRandom } from './host/random.ts'

@@ -1,35 +1,55 @@
 import { pino } from 'pino'
 import { startSidecar } from '../compose.ts'
-import type { Config } from '../config/schema.ts'
+import type { Config } from '../config/config.ts'
+import { loadFrom } from '../config/load.ts'
+import { formatMistake } from '../config/mistakes.ts'
+import type { Environment } from '../config/substitute.ts'
 import { onStopSignals } from '../host/signals.ts'
+import type { Flags } from './arguments.ts'
+import { EXIT, type Output } from './output.ts'
 
-/** Lines wait for this many bytes, so that a busy sidecar does not make a system call for each. */
+/** Lines wait for this many bytes or milliseconds, so that a busy sidecar does not make a system call for each. */
 const LOG_BUFFER_BYTES = 4096
 const LOG_FLUSH_MS = 200
 
-/** sysexits.h: EX_UNAVAILABLE, for a start that failed; EX_CONFIG is 78. */
-const UNAVAILABLE = 69
+/** Runs the sidecar until a signal drains it; see EXIT for how the process ends. */
+export async function serve(flags: Flags, environment: Environment, output: Output): Promise<void> {
+  const loaded = await loadFrom(flags, environment)
+  if (loaded.kind === 'faulty') {
+    for (const mistake of loaded.mistakes) output.complaint(formatMistake(mistake))
+    process.exitCode = EXIT.config
+    return
+  }
+  const objection = unfit(loaded.config, environment)
+  if (objection !== null) {
+    output.complaint(`onceward: ${objection}`)
+    process.exitCode = EXIT.config
+    return
+  }
+  await run(loaded.config, output)
+}
 
-/** Runs the sidecar until a signal drains it. Exit codes: 0 drained, 1 cut short by a second signal, 69 not started. */
-export async function serve(config: Config): Promise<void> {
+async function run(config: Config, output: Output): Promise<void> {
   const log = pino.destination({ fd: 1, sync: false, minLength: LOG_BUFFER_BYTES, periodicFlush: LOG_FLUSH_MS })
   log.on('error', () => undefined) // a closed stdout must not end the sidecar
+  const leave = (code: number): void => {
+    try {
+      log.flushSync()
+    } finally {
+      process.exit(code)
+    }
+  }
   try {
     const sidecar = await startSidecar(config, log)
-    onStopSignals(
-      () => void sidecar.stop().then(() => leave(log, 0)),
-      () => leave(log, 1),
-    )
+    onStopSignals(() => void sidecar.stop().then(() => leave(EXIT.ok)), () => leave(EXIT.cutShort))
   } catch (error) {
-    process.stderr.write(`onceward could not start: ${error instanceof Error ? error.message : String(error)}\n`)
-    leave(log, UNAVAILABLE)
+    output.complaint(`onceward could not start: ${error instanceof Error ? error.message : String(error)}`)
+    leave(EXIT.unavailable)
   }
 }
 
-function leave(log: { flushSync(): void }, code: number): void {
-  try {
-    log.flushSync()
-  } finally {
-    process.exit(code)
-  }
+/** Pods come in numbers and lose their disks; the embedded store is for exactly one process on a lasting one. */
+function unfit(config: Config, environment: Environment): string | null {
+  if (environment['KUBERNETES_SERVICE_HOST'] === undefined || config.store.embedded === 'single-instance') return null
+  return 'in Kubernetes the embedded store is refused unless the configuration says `store: { embedded: single-instance }`: one replica, no surge, and a data_dir on a persistent volume'
 }

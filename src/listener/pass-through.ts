@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http'
 import httpProxy from '@fastify/http-proxy'
 import { fastify, type FastifyInstance, type FastifyServerFactory } from 'fastify'
+import { HOP_BY_HOP } from '../core/headers.ts'
 import { problem, type Problem } from '../core/problem.ts'
 import { writeProblem } from './write-reply.ts'
 
@@ -27,6 +28,10 @@ export function passThrough(options: PassThroughOptions, serverFactory: FastifyS
         const { expect: _, ...kept } = headers
         const via = kept['via']
         return { ...kept, host: request.headers.host ?? '', via: via === undefined ? '1.1 onceward' : `${String(via)}, 1.1 onceward` }
+      },
+      rewriteHeaders: (headers) => {
+        const gone = new Set([...HOP_BY_HOP, ...String(headers['connection'] ?? '').toLowerCase().split(/\s*,\s*/)])
+        return Object.fromEntries(Object.entries(headers).filter(([name]) => !gone.has(name)))
       },
       onError: (reply, { error }) => {
         reply.hijack()

@@ -1,0 +1,30 @@
+import { HELP, parseArguments } from './cli/arguments.ts'
+import { check } from './cli/check.ts'
+import { CONSOLE, EXIT, readVersion } from './cli/output.ts'
+import { serve } from './cli/serve.ts'
+
+/** The process's entry, called by onceward.js with the arguments after the program's name. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const command = parseArguments(argv)
+  switch (command.kind) {
+    case 'serve':
+      await serve(command.flags, process.env, CONSOLE)
+      return
+    case 'check':
+      process.exitCode = await check(command.file, command.flags, process.env, CONSOLE)
+      return
+    case 'help':
+      CONSOLE.line(HELP)
+      return
+    case 'version':
+      CONSOLE.line(readVersion())
+      return
+    case 'wrong':
+      for (const mistake of command.mistakes) CONSOLE.complaint(`onceward: ${mistake}`)
+      CONSOLE.complaint('onceward --help shows what there is')
+      process.exitCode = EXIT.usage
+      return
+    default:
+      command satisfies never
+  }
+}
