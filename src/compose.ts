@@ -77,10 +77,13 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   async function stop(): Promise<void> {
     draining = true
     journal.info('sidecar.draining', { unsettled: unsettled.size })
-    proxy.drain()
-    await within(config.shutdownGraceMs, unsettled, clock)
+    const drained = proxy.drain()
+    await within(config.shutdownGraceMs, clock, async () => {
+      await drained
+      await settledAll(unsettled)
+    })
     for (const attempt of underWay) attempt.abort('shutdown')
-    await within(SETTLE_GRACE_MS, unsettled, clock)
+    await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
     await upkeep.stop()
     leases.stop()
@@ -102,18 +105,18 @@ async function notReady(store: KeyStore, draining: boolean): Promise<string[]> {
   }
 }
 
-/** Waits until nothing is unsettled, or for `ms`. */
-async function within(ms: number, unsettled: ReadonlySet<Promise<unknown>>, clock: Clock): Promise<void> {
-  let over = false
-  await new Promise<void>((resolve) => {
-    const cancel = clock.after(ms, () => {
-      over = true
-      resolve()
-    })
-    void (async () => {
-      while (unsettled.size > 0 && !over) await Promise.race(unsettled)
+/** Flights outlive their clients' connections, so the open responses do not tell of all of them. */
+async function settledAll(unsettled: ReadonlySet<Promise<unknown>>): Promise<void> {
+  while (unsettled.size > 0) await Promise.race(unsettled)
+}
+
+/** Waits for `work`, but not longer than `ms`. */
+function within(ms: number, clock: Clock, work: () => Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve)
+    void work().finally(() => {
       cancel()
       resolve()
-    })()
+    })
   })
 }

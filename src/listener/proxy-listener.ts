@@ -25,8 +25,10 @@ export class ProxyListener {
   readonly #options: ListenerOptions
   readonly #held: HeldBodies
   readonly #app: FastifyInstance
+  readonly #open = new Set<ServerResponse>()
   #server: Server | null = null
   #draining = false
+  #onEmpty: () => void = () => undefined
 
   constructor(options: ListenerOptions) {
     this.#options = options
@@ -45,11 +47,19 @@ export class ProxyListener {
     return await this.#app.listen({ host: at.host, port: at.port })
   }
 
-  /** From now on every answer closes its connection; new connections are refused. */
-  drain(): void {
+  /**
+   * From now on new connections are refused and every answer closes its own; resolves once the last one that was
+   * begun is written. May be called once.
+   */
+  drain(): Promise<void> {
     this.#draining = true
     this.#server?.close()
     this.#server?.closeIdleConnections()
+    for (const response of this.#open) response.shouldKeepAlive = false
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve
+      if (this.#open.size === 0) resolve()
+    })
   }
 
   async close(): Promise<void> {
@@ -59,6 +69,11 @@ export class ProxyListener {
 
   #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
     if (this.#draining) response.shouldKeepAlive = false
+    this.#open.add(response)
+    response.on('close', () => {
+      this.#open.delete(response)
+      if (this.#draining && this.#open.size === 0) this.#onEmpty()
+    })
     const call = new HttpCall(request, response, this.#held)
     const admitted = admit(call, this.#options.routes)
     switch (admitted.kind) {

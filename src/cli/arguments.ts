@@ -1,0 +1,87 @@
+import { parseArgs } from 'node:util'
+import { alternatives } from '../config/mistakes.ts'
+import { nearest } from '../config/nearest.ts'
+import { OVERRIDES, type Overrides } from '../config/overrides.ts'
+
+export interface Flags extends Overrides {
+  readonly config?: string
+}
+
+export type Command =
+  | { readonly kind: 'serve', readonly flags: Flags }
+  | { readonly kind: 'check', readonly file: string, readonly flags: Overrides }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  /** nothing is done; one sentence for every mistake */
+  | { readonly kind: 'wrong', readonly mistakes: readonly string[] }
+
+export const HELP = `Usage: onceward [flags]             run the sidecar
+       onceward check FILE [flags]  say whether a configuration is right
+
+  --config FILE      the configuration (ONCEWARD_CONFIG)
+  --upstream URL     the service behind, such as http://127.0.0.1:3000 (ONCEWARD_UPSTREAM); enough without a file
+  --listen ADDRESS   where clients connect, 127.0.0.1:8080 by default (ONCEWARD_LISTEN)
+  --admin ADDRESS    where operators connect, 127.0.0.1:9901 by default (ONCEWARD_ADMIN)
+  --data-dir DIR     where keys are kept, ./data by default (ONCEWARD_DATA_DIR)
+  -h, --help         this text
+  -v, --version      the version
+
+A flag wins over its variable, and the variable over the file. docs/configuration.md has every field.
+Exit codes: 0 right or drained, 64 wrong flags, 69 could not start, 78 wrong configuration.`
+
+const COMMANDS = ['check']
+const VALUED = ['--config', ...OVERRIDES.map(({ flag }) => flag)]
+const FLAGS = [...VALUED, '--help', '--version']
+
+/** Reads the arguments after the program's name. Every mistake is told, not only the first. */
+export function parseArguments(argv: readonly string[]): Command {
+  const options = {
+    ...Object.fromEntries(VALUED.map((flag) => [flag.slice(2), { type: 'string' as const }])),
+    help: { type: 'boolean' as const, short: 'h' },
+    version: { type: 'boolean' as const, short: 'v' },
+  }
+  // not strict: parseArgs would throw at the first mistake and know nothing of near names
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true })
+  const given = new Map<string, string>()
+  const words: string[] = []
+  const mistakes: string[] = []
+  for (const token of tokens) {
+    if (token.kind === 'positional') words.push(token.value)
+    if (token.kind !== 'option') continue
+    const flag = token.rawName.startsWith('--') ? `--${token.name}` : token.rawName
+    if (token.name === 'help' || token.name === 'version') given.set(token.name, '')
+    else if (!VALUED.includes(flag)) mistakes.push(`there is no flag ${flag}; ${hint(flag, FLAGS)}`)
+    else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--'))) mistakes.push(`${flag} needs a value`)
+    else if (given.has(token.name)) mistakes.push(`${flag} stands twice`)
+    else given.set(token.name, token.value)
+  }
+  if (given.has('help')) return { kind: 'help' }
+  if (given.has('version')) return { kind: 'version' }
+  return commandOf(words, given, mistakes)
+}
+
+function commandOf(words: readonly string[], given: ReadonlyMap<string, string>, found: readonly string[]): Command {
+  // a word behind an unknown flag was probably its value, so nothing is said about words then
+  if (found.length > 0) return { kind: 'wrong', mistakes: found }
+  const [command, ...operands] = words
+  const overrides: Overrides = Object.fromEntries(OVERRIDES.flatMap(({ name, flag }) => {
+    const value = given.get(flag.slice(2))
+    return value === undefined ? [] : [[name, value]]
+  }))
+  const config = given.get('config')
+  if (command === undefined) return { kind: 'serve', flags: config === undefined ? overrides : { ...overrides, config } }
+  const [file, ...more] = operands
+  if (!COMMANDS.includes(command)) return wrong(`there is no command ${command}; ${hint(command, COMMANDS)}`)
+  if (file === undefined) return wrong('check needs a FILE')
+  if (more.length > 0) return wrong(`check takes one FILE; ${more.join(' ')} is too much`)
+  return config === undefined ? { kind: 'check', file, flags: overrides } : wrong('check takes its FILE without --config')
+}
+
+function wrong(mistake: string): Command {
+  return { kind: 'wrong', mistakes: [mistake] }
+}
+
+function hint(name: string, known: readonly string[]): string {
+  const near = nearest(name, known)
+  return near.length > 0 ? `did you mean ${alternatives(near)}?` : `there is ${known.join(', ')}`
+}

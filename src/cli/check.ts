@@ -1,0 +1,65 @@
+import type { Config } from '../config/config.ts'
+import { loadFrom } from '../config/load.ts'
+import { formatMistake } from '../config/mistakes.ts'
+import type { Overrides } from '../config/overrides.ts'
+import type { Environment } from '../config/substitute.ts'
+import { durationText } from '../config/units.ts'
+import type { Policy } from '../core/policy.ts'
+import type { Route } from '../core/route.ts'
+import { EXIT, type Output } from './output.ts'
+
+/** The configured routes end where these two begin. */
+const FALLBACKS = 2
+
+/**
+ * Says what the sidecar would run on with this file, these flags and this environment, or everything that is wrong.
+ * Nothing is opened or listened on. Returns the exit code.
+ */
+export async function check(file: string, flags: Overrides, environment: Environment, output: Output): Promise<number> {
+  const loaded = await loadFrom({ ...flags, config: file }, environment)
+  if (loaded.kind === 'faulty') {
+    for (const mistake of loaded.mistakes) output.complaint(formatMistake(mistake))
+    return EXIT.config
+  }
+  for (const line of summary(file, loaded.config)) output.line(line)
+  for (const warning of loaded.config.warnings) output.complaint(`warning: ${warning}`)
+  return EXIT.ok
+}
+
+function summary(file: string, config: Config): string[] {
+  const configured = config.routes.length - FALLBACKS
+  const width = Math.max(...config.routes.map(({ name }) => name.length))
+  return [
+    `${file} is right: ${configured} ${configured === 1 ? 'route' : 'routes'}`,
+    `  ${address(config.listen)} -> ${config.upstream.origin}, admin on ${address(config.admin.listen)}, keys of ${config.service} in ${config.store.dataDir}`,
+    ...config.routes.map((route, i) => `  ${i < configured ? `${i + 1}.` : 'else'} ${route.name.padEnd(width)}  ${requests(route)}: ${treatment(route)}`),
+  ]
+}
+
+function requests(route: Route): string {
+  const methods = route.methods === null ? 'every method' : [...route.methods].join(' ')
+  return `${methods} ${route.host ?? ''}/${route.path.join('/')}`
+}
+
+function treatment({ action }: Route): string {
+  switch (action.kind) {
+    case 'pass': return 'passes as it is'
+    case 'guard': return guarded(action.policy)
+    default: return action satisfies never
+  }
+}
+
+function guarded(policy: Policy): string {
+  const unsure = policy.whenUnsure.kind === 'hold' ? 'hold' : `resend within ${durationText(policy.whenUnsure.withinMs)}`
+  const busy = policy.inFlight.kind === 'reject' ? 'reject' : `wait ${durationText(policy.inFlight.waitMs)}`
+  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure}, scope ${scope(policy)}`
+}
+
+function scope({ scope: of }: Policy): string {
+  if (of.kind === 'none') return 'none'
+  return `${of.headers.join(' + ')}${of.anonymous === 'share' ? ' (anonymous requests share one)' : ''}`
+}
+
+function address({ host, port }: Config['listen']): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,87 @@
+import { METHODS } from 'node:http'
+import { readPath } from '../core/route.ts'
+import { parseAddress, parseLoopback, parseOrigin } from './addresses.ts'
+import { nearest } from './nearest.ts'
+import { nearDurations, nearSizes, parseDuration, parseSize } from './units.ts'
+
+/** A kind of text that the schema names with `format`. */
+export interface Format {
+  /** what would be right, to follow "needed:" */
+  readonly expected: string
+  readonly accepts: (text: string) => boolean
+  /** what was probably meant, nearest first */
+  readonly suggest?: (text: string) => readonly string[]
+  /** a number to compare with `formatMinimum` and `formatMaximum` */
+  readonly measure?: (text: string) => number | undefined
+}
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Format>({
+  'duration-with-unit': {
+    expected: 'a duration with a unit such as 250ms, 60s, 5m, 24h or 30d',
+    accepts: (text) => parseDuration(text) !== undefined,
+    suggest: nearDurations,
+    measure: parseDuration,
+  },
+  'size-with-unit': {
+    expected: 'a size with a unit such as 512B, 64KiB, 8MiB or 1GiB',
+    accepts: (text) => parseSize(text) !== undefined,
+    suggest: nearSizes,
+    measure: parseSize,
+  },
+  'listen-address': {
+    expected: 'an address and a port such as 127.0.0.1:8080 or 0.0.0.0:8080',
+    accepts: (text) => parseAddress(text) !== undefined,
+    suggest: (text) => (/^:?[0-9]{1,5}$/.test(text) ? [`127.0.0.1:${text.replace(':', '')}`] : []),
+  },
+  'loopback-address': {
+    expected: 'a loopback address and a port such as 127.0.0.1:9901, because whoever reaches it needs no password',
+    accepts: (text) => parseLoopback(text) !== undefined,
+    suggest: (text) => (/:[0-9]{1,5}$|^[0-9]{1,5}$/.test(text) ? [`127.0.0.1:${text.replace(/.*:/, '')}`] : []),
+  },
+  'http-origin': {
+    expected: 'the upstream as http:// or https:// with host and port, such as http://127.0.0.1:3000 (no path, query or password)',
+    accepts: (text) => parseOrigin(text) !== undefined,
+    // never a suggestion made of a URL with credentials
+    suggest: (text) => (/^[A-Za-z0-9.-]+:[0-9]{1,5}$/.test(text) ? [`http://${text}`] : []),
+  },
+  'http-method': {
+    expected: 'a method in upper case such as POST',
+    accepts: (text) => METHODS.includes(text) && text !== 'CONNECT',
+    suggest: (text) => nearest(text.toUpperCase(), METHODS).slice(0, 1),
+  },
+  'path-pattern': {
+    expected: 'a path such as /v1/charges, /v1/charges/:id or /v1/* (`*` only as the last segment, no query, no dot segments, not below /_onceward)',
+    accepts: isPathPattern,
+  },
+  'host-name': {
+    expected: 'a host name without a port such as api.example.com',
+    accepts: (text) => /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$/.test(text),
+  },
+  'header-name': {
+    expected: 'the name of a header such as authorization',
+    accepts: (text) => TOKEN.test(text),
+  },
+  'service-name': {
+    expected: '1 to 64 of the characters A-Z a-z 0-9 . _ -',
+    accepts: (text) => /^[A-Za-z0-9._-]{1,64}$/.test(text),
+  },
+  'route-name': {
+    expected: '1 to 63 of the characters a-z 0-9 -, the first one a letter or a digit, such as create-charge',
+    accepts: (text) => /^[a-z0-9][a-z0-9-]{0,62}$/.test(text),
+  },
+}))
+
+/** A pattern is compared with normalised paths, so it must be one itself: `/a/../b` or `/%7Euser` would never match. */
+function isPathPattern(text: string): boolean {
+  if (!/^\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$/.test(text)) return false
+  const reading = readPath(text)
+  if (reading.kind === 'invalid' || reading.segments[0] === '_onceward') return false
+  if (reading.segments.join('/') !== text.split('/').filter((segment) => segment !== '').join('/')) return false
+  return reading.segments.every((segment, i) => {
+    if (segment === '*') return i === reading.segments.length - 1
+    if (segment.startsWith(':')) return /^:[A-Za-z_][A-Za-z0-9_-]*$/.test(segment)
+    return !segment.includes('*')
+  })
+}

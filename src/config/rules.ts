@@ -1,0 +1,118 @@
+import { leadsTo, parseAddress, parseLoopback, parseOrigin, sameAddress } from './addresses.ts'
+import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
+import { IDEMPOTENCY, STATUS } from './policy-schema.ts'
+import { defaultsOf, SCHEMA, type Draft } from './schema.ts'
+import { parseDuration, parseSize } from './units.ts'
+
+type Groups = NonNullable<Draft['defaults']>
+
+/*
+ * What no single field can get wrong. The rules see a draft in which every value that is there is right in itself. A
+ * rule is not applied to a field that was refused: its default, which the draft would give it, is not what was meant.
+ */
+
+export interface Judged {
+  readonly draft: Draft
+  readonly refused: (path: Path) => boolean
+}
+
+export function crossCheck(judged: Judged, locate: Locate): Mistake[] {
+  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkRoutes(judged.draft, locate), ...checkPolicies(judged, locate)]
+}
+
+function checkAddresses({ draft, refused }: Judged, locate: Locate): Mistake[] {
+  if (refused(['listen']) || refused(['admin', 'listen'])) return []
+  const listen = parseAddress(draft.listen ?? SCHEMA.properties.listen.default)
+  const admin = parseLoopback(draft.admin?.listen ?? SCHEMA.properties.admin.properties.listen.default)
+  const origin = draft.upstream === undefined ? undefined : parseOrigin(draft.upstream)
+  if (listen === undefined || admin === undefined) return []
+  const mistakes: Mistake[] = []
+  if (sameAddress(listen, admin)) {
+    // point at the one that was written; the other may be a default
+    const [path, other] = draft.admin?.listen === undefined ? [['listen'], 'admin.listen'] : [['admin', 'listen'], 'listen']
+    mistakes.push(wrongValue(locate(path), path, `another address than ${other} has`))
+  }
+  if (origin !== undefined && (leadsTo(origin, listen) || leadsTo(origin, admin))) {
+    mistakes.push(wrongValue(locate(['upstream']), ['upstream'], 'the address of the service behind; this one is where Onceward itself listens'))
+  }
+  return mistakes
+}
+
+function checkLimits({ draft, refused }: Judged, locate: Locate): Mistake[] {
+  const limits = { ...defaultsOf(SCHEMA.properties.limits), ...draft.limits }
+  const held = parseSize(limits.held_bodies) ?? Infinity
+  const names = ['request_body', 'kept_reply'] as const
+  const judged = names.filter((name) => !refused(['limits', name]) && !refused(['limits', 'held_bodies']))
+  return judged.filter((name) => (parseSize(limits[name]) ?? 0) > held).map((name) => {
+    const path = ['limits', draft.limits?.[name] === undefined ? 'held_bodies' : name]
+    return wrongValue(locate(path), path, `limits.${name} at most as large as limits.held_bodies, so that one body fits`)
+  })
+}
+
+function checkRoutes(draft: Draft, locate: Locate): Mistake[] {
+  const names = new Set<string>()
+  return (draft.routes ?? []).flatMap((route, i) => {
+    const at = ['routes', String(i)]
+    const mistakes: Mistake[] = []
+    const named = [...at, 'name']
+    if (route.name === 'default' || route.name === 'pass-through') mistakes.push(wrongValue(locate(named), named, `another name; ${route.name} is the name of a fallback route`))
+    if (route.name !== undefined && names.has(route.name)) mistakes.push(wrongValue(locate(named), named, 'a name that no route before it has'))
+    if (route.name !== undefined) names.add(route.name)
+    for (const group of ['idempotency', 'retry', 'status'] as const) {
+      const path = [...at, group]
+      if (route.pass === true && route[group] !== undefined) mistakes.push(wrongValue(locate(path), path, `nothing, because the route has pass: true`))
+    }
+    return mistakes
+  })
+}
+
+/** The defaults are judged once; a route only if it sets one of the fields that a rule is about. */
+function checkPolicies({ draft, refused }: Judged, locate: Locate): Mistake[] {
+  const defaults = draft.defaults ?? {}
+  const layers = [{ own: defaults, at: ['defaults'], below: {} }, ...(draft.routes ?? []).map((own, i) => ({ own, at: ['routes', String(i)], below: defaults }))]
+  return layers.flatMap(({ own, at, below }) => {
+    const inDoubt = (...field: string[]) => refused([...at, ...field]) || refused(['defaults', ...field])
+    const retention = inDoubt('idempotency', 'retention') || inDoubt('idempotency', 'retention_bounds') ? [] : checkRetention(own, below, at, locate)
+    return [...retention, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate))]
+  })
+}
+
+function checkRetention(own: Groups, below: Groups, at: Path, locate: Locate): Mistake[] {
+  const set = own.idempotency
+  if (set?.retention === undefined && set?.retention_bounds === undefined) return []
+  const bounds = { ...defaultsOf(IDEMPOTENCY.properties.retention_bounds), ...below.idempotency?.retention_bounds, ...set.retention_bounds }
+  const retention = set.retention ?? below.idempotency?.retention ?? IDEMPOTENCY.properties.retention.default
+  const min = parseDuration(bounds.min) ?? 0
+  const max = parseDuration(bounds.max) ?? Infinity
+  const value = parseDuration(retention) ?? min
+  const group = [...at, 'idempotency']
+  if (min > max) {
+    const path = [...group, 'retention_bounds']
+    return [wrongValue(locate(path), path, 'min at most as long as max')]
+  }
+  if (value >= min && value <= max) return []
+  const path = [...group, set.retention === undefined ? 'retention_bounds' : 'retention']
+  const [side, than] = value < min ? ['min', 'least'] : ['max', 'most']
+  const known = set.retention_bounds === undefined && below.idempotency?.retention_bounds === undefined ? `, ${side === 'min' ? bounds.min : bounds.max} by default` : ''
+  return [wrongValue(locate(path), path, `retention at ${than} retention_bounds.${side}${known}; change one of them`)]
+}
+
+function checkStatuses(own: Groups, below: Groups, at: Path, locate: Locate): Mistake[] {
+  const set = own.status
+  if (set === undefined) return []
+  const lists = { ...defaultsOf(STATUS), ...below.status, ...set }
+  const first = new Map<number, string>()
+  const mistakes: Mistake[] = []
+  for (const list of ['final', 'refused', 'lost'] as const) {
+    for (const [i, status] of lists[list].entries()) {
+      const other = first.get(status)
+      if (other === undefined) first.set(status, list)
+      else {
+        // point at what this layer wrote itself: the other half may be an inherited list
+        const path = set[list] === undefined ? [...at, 'status', other] : [...at, 'status', list, String(i)]
+        mistakes.push(wrongValue(locate(path), path, `a status in one list; it stands in ${other} and in ${list}`))
+      }
+    }
+  }
+  return mistakes
+}

@@ -1,0 +1,129 @@
+import type { XStatic } from 'typebox/schema'
+import { IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
+import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts'
+
+/*
+ * The one schema of the configuration: TypeBox derives the types from it, ajv validates with it (load.ts), and
+ * test/support/write-config-reference.ts writes config/schema.json and the table in docs/configuration.md.
+ *
+ * It is plain JSON Schema, and TypeBox is imported for its types alone: its builder costs 10 MB of resident memory
+ * in a process that should need 125, ajv nothing more, because fastify has it in memory anyway. `format`,
+ * `formatMinimum` and `formatMaximum` are ours, see formats.ts; `pattern` says the same to an editor.
+ */
+
+const SIZE = { type: 'string', format: 'size-with-unit', pattern: SIZE_PATTERN, formatMinimum: '1B' } as const
+/** a delay of some timer: node's timers end at 24.8 days */
+const DELAY = { type: 'string', format: 'duration-with-unit', pattern: DURATION_PATTERN, formatMaximum: '24h' } as const
+const METHOD = { type: 'string', format: 'http-method', pattern: '^[A-Z][A-Z-]*$' } as const
+
+const MATCH = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['path'],
+  description: 'Which requests the route is for. The first route that matches decides.',
+  properties: {
+    method: {
+      anyOf: [METHOD, { type: 'array', items: METHOD, minItems: 1, uniqueItems: true }],
+      description: 'One method or a list of them; without it, every method.',
+    },
+    path: {
+      type: 'string', format: 'path-pattern', pattern: '^/',
+      description: 'The path: segments as they are, `:name` for any one segment, `*` as the last segment for all that follows (or nothing). Compared with the normalised path, without the query.',
+    },
+    host: { type: 'string', format: 'host-name', description: 'The Host that was asked for, without its port; without it, every host.' },
+  },
+} as const
+
+const ROUTE = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['name', 'match'],
+  properties: {
+    name: {
+      type: 'string', format: 'route-name', pattern: '^[a-z0-9][a-z0-9-]{0,62}$',
+      description: 'The name in metrics and logs. Unique; not `default` or `pass-through`, which are the fallback routes. Keys do not depend on it, so it may change.',
+    },
+    match: MATCH,
+    pass: { const: true, description: 'Forward these requests as they are: no keys, nothing held. Such a route has none of the three groups below.' },
+    idempotency: IDEMPOTENCY,
+    retry: RETRY,
+    status: STATUS,
+  },
+} as const
+
+export const SCHEMA = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'Configuration of Onceward',
+  type: 'object',
+  additionalProperties: false,
+  required: ['upstream'],
+  properties: {
+    service: {
+      type: 'string', format: 'service-name', pattern: '^[A-Za-z0-9._-]{1,64}$', default: 'default',
+      description: 'Whose keys these are. Two services may be sent the same key by one caller; another name here frees every key that was used before.',
+    },
+    listen: { type: 'string', format: 'listen-address', default: '127.0.0.1:8080', description: 'Where clients connect. Port 0 takes any free one.' },
+    upstream: { type: 'string', format: 'http-origin', pattern: '^https?://', description: 'The service behind. Paths and queries travel as sent.' },
+    admin: {
+      type: 'object', additionalProperties: false, description: 'Operations, health and metrics.',
+      properties: {
+        listen: { type: 'string', format: 'loopback-address', default: '127.0.0.1:9901', description: 'Where operators connect: a loopback address.' },
+      },
+    },
+    store: {
+      type: 'object', additionalProperties: false, description: 'Where keys are kept.',
+      properties: {
+        data_dir: { type: 'string', minLength: 1, default: './data', description: 'The directory of the embedded store, on a disk that survives the process. Relative to the working directory.' },
+        embedded: { const: 'single-instance', description: 'Says that exactly one process runs, where the embedded store would be refused otherwise: in Kubernetes.' },
+      },
+    },
+    limits: {
+      type: 'object', additionalProperties: false, description: 'What one process holds and waits for.',
+      properties: {
+        request_body: { ...SIZE, formatMaximum: '1GiB', default: '8MiB', description: 'Largest body of a request with a key; a larger one is answered 413.' },
+        kept_reply: { ...SIZE, formatMaximum: '256MiB', default: '1MiB', description: 'Largest reply body that is kept for replay; a larger one is delivered once, and its key completes without it.' },
+        held_bodies: { ...SIZE, formatMaximum: '64GiB', default: '64MiB', description: 'All bodies held at one time; beyond it requests with keys are answered 503 before anything is sent.' },
+        upstream_connections: { type: 'integer', minimum: 1, maximum: 65535, default: 256, description: 'Most connections to the upstream.' },
+        socket_wait: { ...DELAY, formatMinimum: '1ms', default: '5s', description: 'Longest wait for one of these connections; past it nothing was sent.' },
+        connect_timeout: { ...DELAY, formatMinimum: '1ms', default: '5s', description: 'Longest time to open a connection, TLS included.' },
+      },
+    },
+    shutdown: {
+      type: 'object', additionalProperties: false, description: 'What happens after SIGTERM.',
+      properties: {
+        grace: { ...DELAY, default: '25s', description: 'How long requests that were sent may still end. Keep it below the 30 s after which Kubernetes kills.' },
+      },
+    },
+    log: {
+      type: 'object', additionalProperties: false, description: 'Lines of JSON on standard output.',
+      properties: {
+        level: { enum: ['debug', 'info', 'warn', 'error', 'silent'], default: 'info', description: 'The least that is written.' },
+      },
+    },
+    defaults: {
+      type: 'object', additionalProperties: false,
+      description: 'What holds on every route that does not say otherwise, field by field, and on the fallback route for POST and PATCH.',
+      properties: { idempotency: IDEMPOTENCY, retry: RETRY, status: STATUS },
+    },
+    routes: {
+      type: 'array', items: ROUTE, default: [],
+      description: 'Routes in order. Behind them always stand two fallbacks: `default` (POST and PATCH, with the defaults) and `pass-through` (everything else, as it is).',
+    },
+  },
+} as const
+
+/** A file that the schema accepts, as it was written. */
+export type Document = XStatic<typeof SCHEMA>
+
+/** A file of which some values were refused and taken out: whatever is present is right. */
+export type Draft = Sparse<Document>
+
+type Sparse<T> = T extends readonly unknown[] ? { readonly [I in keyof T]: Sparse<T[I]> } : T extends object ? { readonly [K in keyof T]?: Sparse<T[K]> } : T
+
+/** The fields of a group that have a default, with it. */
+export function defaultsOf<P extends object>(group: { readonly properties: P }): Defaults<P>
+export function defaultsOf(group: { readonly properties: Readonly<Record<string, object>> }): object {
+  return Object.fromEntries(Object.entries(group.properties).flatMap(([name, field]) => ('default' in field ? [[name, field.default]] : [])))
+}
+
+type Defaults<P> = { readonly [K in keyof P as P[K] extends { readonly default: unknown } ? K : never]: P[K] extends { readonly default: infer D } ? D : never }

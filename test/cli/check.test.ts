@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+import { test } from 'tap'
+import { check } from '../../src/cli/check.ts'
+import { readVersion, type Output } from '../../src/cli/output.ts'
+
+interface Heard extends Output {
+  readonly lines: string[]
+  readonly complaints: string[]
+}
+
+function listen(): Heard {
+  const lines: string[] = []
+  const complaints: string[] = []
+  return { lines, complaints, line: (text) => void lines.push(text), complaint: (text) => void complaints.push(text) }
+}
+
+test('a right file is summed up, route by route', async (t) => {
+  const dir = t.testdir({ 'a.yaml': `
+service: charges
+upstream: \${UP}
+listen: "[::1]:8080"
+routes:
+  - { name: charges, match: { method: [POST, PUT], path: /v1/charges/:id, host: h }, idempotency: { key: required, in_flight: { wait: 90s }, when_unsure: { resend: { within: 24h } } } }
+  - { name: rest, match: { path: /* }, pass: true }
+` })
+  const heard = listen()
+  const file = join(dir, 'a.yaml')
+  t.equal(await check(file, {}, { UP: 'http://127.0.0.1:3000' }, heard), 0)
+  t.strictSame(heard.complaints, [])
+  t.strictSame(heard.lines, [
+    `${file} is right: 2 routes`,
+    '  [::1]:8080 -> http://127.0.0.1:3000, admin on 127.0.0.1:9901, keys of charges in ./data',
+    '  1. charges       POST PUT h/v1/charges/:id: key required, kept 1d, deadline 30s, in flight: wait 90s, when unsure: resend within 1d, scope authorization + x-api-key',
+    '  2. rest          every method /*: passes as it is',
+    '  else default       POST PATCH /*: key optional, kept 1d, deadline 30s, in flight: reject, when unsure: hold, scope authorization + x-api-key',
+    '  else pass-through  every method /*: passes as it is',
+  ])
+})
+
+test('a wrong file is answered with its mistakes and 78', async (t) => {
+  const dir = t.testdir({ 'a.yaml': 'upstream: http://a\nlisten: 8080\nfoo: 1\n' })
+  const heard = listen()
+  const file = join(dir, 'a.yaml')
+  t.equal(await check(file, {}, {}, heard), 78)
+  t.strictSame(heard.lines, [])
+  t.match(heard.complaints, [`${file}:2:9: listen: found 8080; needed: `, `${file}:3:1: foo: there is no such field; `])
+})
+
+test('a file that is not there is answered with 78', async (t) => {
+  const heard = listen()
+  t.equal(await check('/nowhere/a.yaml', {}, {}, heard), 78)
+  t.strictSame(heard.complaints, ['/nowhere/a.yaml: there is no such file'])
+})
+
+test('a warning is told and is no mistake', async (t) => {
+  const dir = t.testdir({ 'a.yaml': 'upstream: http://a\nroutes:\n  - { name: a, match: { path: /* } }\n  - { name: b, match: { path: /b } }\n' })
+  const heard = listen()
+  t.equal(await check(join(dir, 'a.yaml'), {}, {}, heard), 0)
+  t.match(heard.complaints, [/^warning: the route b never matches: a stands before it/])
+})
+
+test('flags and environment are judged as they would be at the start', async (t) => {
+  const dir = t.testdir({ 'a.yaml': 'service: a' })
+  const file = join(dir, 'a.yaml')
+  t.equal(await check(file, {}, {}, listen()), 78)
+  t.equal(await check(file, { upstream: 'http://a' }, {}, listen()), 0)
+  t.equal(await check(file, {}, { ONCEWARD_UPSTREAM: 'http://a' }, listen()), 0)
+})
+
+test('the version is the one of package.json', (t) => {
+  t.match(readVersion(), /^\d+\.\d+\.\d+/)
+  t.end()
+})

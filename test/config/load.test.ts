@@ -1,0 +1,104 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { loadConfig, loadFrom } from '../../src/config/load.ts'
+import { formatMistake } from '../../src/config/mistakes.ts'
+import { configOf, mistakesIn, policyOf } from '../support/load-text.ts'
+
+const upstream = 'http://127.0.0.1:3000'
+
+test('an upstream alone is enough: keys are optional on POST and PATCH and everything else passes', async (t) => {
+  const loaded = await loadConfig({ file: null, flags: { upstream }, environment: {} })
+  if (loaded.kind === 'faulty') throw new Error(loaded.mistakes.map(formatMistake).join())
+  const { routes, warnings, ...rest } = loaded.config
+  t.strictSame(rest, {
+    service: 'default',
+    listen: { host: '127.0.0.1', port: 8080 },
+    upstream: { origin: upstream },
+    admin: { listen: { host: '127.0.0.1', port: 9901 } },
+    store: { dataDir: './data', embedded: 'auto' },
+    limits: { requestBodyBytes: 8_388_608, keptReplyBytes: 1_048_576, heldBodiesBytes: 67_108_864, upstreamConnections: 256, socketWaitMs: 5000, connectTimeoutMs: 5000 },
+    shutdownGraceMs: 25_000,
+    logLevel: 'info',
+  })
+  t.strictSame(routes.map(({ name, methods, host, path, action }) => [name, methods && [...methods], host, path, action.kind]), [
+    ['default', ['POST', 'PATCH'], null, ['*'], 'guard'],
+    ['pass-through', null, null, ['*'], 'pass'],
+  ])
+  t.strictSame(policyOf(loaded.config, 'default'), {
+    key: 'optional',
+    scope: { kind: 'credential', headers: ['authorization', 'x-api-key'], anonymous: 'share' },
+    fingerprint: { version: 1, mode: 'raw', headers: [] },
+    retention: { defaultMs: 86_400_000, minMs: 60_000, maxMs: 2_592_000_000 },
+    leaseMs: 60_000,
+    inFlight: { kind: 'reject' },
+    whenUnsure: { kind: 'hold' },
+    status: { rules: new Map(), inProgress: [] },
+    unknownStatus: 504,
+    closeDelimited: 'stream',
+    deadlineMs: 30_000,
+    lingerMs: 300_000,
+  })
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], /share one scope/)
+})
+
+test('with a file, anonymous requests are refused and nothing is warned of', async (t) => {
+  const config = await configOf('')
+  t.match(policyOf(config, 'default').scope, { anonymous: 'refuse' })
+  t.strictSame(config.warnings, [])
+})
+
+test('a flag wins over its variable, and the variable over the file', async (t) => {
+  const text = `listen: 127.0.0.1:1\nadmin: { listen: 127.0.0.1:2 }\nstore: { data_dir: a }\nupstream: http://file\n`
+  const environment = { ONCEWARD_LISTEN: '127.0.0.1:3', ONCEWARD_ADMIN: '127.0.0.1:4', ONCEWARD_UPSTREAM: 'http://variable', ONCEWARD_DATA_DIR: 'b' }
+  const seen = async (flags: object, variables: Record<string, string>) => {
+    const config = await configOf(text, flags, variables)
+    return [config.listen.port, config.admin.listen.port, config.upstream.origin, config.store.dataDir]
+  }
+  t.strictSame(await seen({}, {}), [1, 2, 'http://file', 'a'])
+  t.strictSame(await seen({}, environment), [3, 4, 'http://variable', 'b'])
+  t.strictSame(await seen({ listen: '127.0.0.1:5', admin: '127.0.0.1:6', upstream: 'http://flag', dataDir: 'c' }, environment), [5, 6, 'http://flag', 'c'])
+  t.strictSame(await seen({}, { ONCEWARD_LISTEN: '' }), [1, 2, 'http://file', 'a'], 'an empty variable is none')
+})
+
+test('without an upstream anywhere, the message names the flag', async (t) => {
+  const loaded = await loadConfig({ file: null, flags: {}, environment: {} })
+  t.match(loaded, { kind: 'faulty', mistakes: [{ file: '--upstream', line: 0, found: 'nothing' }] })
+})
+
+test('a wrong flag is named and shown, a wrong variable is named and not shown', async (t) => {
+  t.strictSame(await mistakesIn('', { listen: '8080' }, { ONCEWARD_ADMIN: 'topsecret' }), [
+    '--listen: found 8080; needed: an address and a port such as 127.0.0.1:8080 or 0.0.0.0:8080 (write 127.0.0.1:8080)',
+    'ONCEWARD_ADMIN: found a value; needed: a loopback address and a port such as 127.0.0.1:9901, because whoever reaches it needs no password',
+  ])
+  t.strictSame(await mistakesIn('', { dataDir: '' }), ['--data-dir: found nothing; needed: a text'])
+})
+
+test('a password in an upstream is refused and not repeated', async (t) => {
+  for (const secret of ['http://user:hunter2@host', 'http://hunter2@host', 'http://user:hunt/hunter2@host', `http://user:${'x'.repeat(80)}hunter2@host`]) {
+    const [fromFlag = '', ...more] = await mistakesIn('', { upstream: secret })
+    const [fromFile = ''] = await mistakesIn(`upstream: ${secret}`)
+    const [fromQuotes = ''] = await mistakesIn(`upstream: "${secret}"`)
+    t.strictSame(more, [])
+    for (const line of [fromFlag, fromFile, fromQuotes]) {
+      t.match(line, /no path, query or password/)
+      t.notMatch(line, /hunter2|user|xxx/)
+    }
+  }
+})
+
+test('the file is the one that the flag names, else the one of ONCEWARD_CONFIG', async (t) => {
+  const dir = t.testdir({ 'a.yaml': 'upstream: http://a', 'b.yaml': 'upstream: http://b', 'latin1.yaml': '', 'folder': {} })
+  writeFileSync(join(dir, 'latin1.yaml'), Buffer.from('upstream: http://\xe9', 'latin1'))
+  const origin = async (flags: { config?: string, listen?: string }, environment = {}) => {
+    const loaded = await loadFrom(flags, environment)
+    return loaded.kind === 'loaded' ? loaded.config.upstream.origin : loaded.mistakes.map(formatMistake)
+  }
+  t.equal(await origin({ config: join(dir, 'a.yaml') }, { ONCEWARD_CONFIG: join(dir, 'b.yaml') }), 'http://a')
+  t.equal(await origin({}, { ONCEWARD_CONFIG: join(dir, 'b.yaml') }), 'http://b')
+  t.match(await origin({ config: join(dir, 'none.yaml') }), [/none.yaml: there is no such file$/])
+  t.match(await origin({ config: join(dir, 'folder') }), [/this is a directory/])
+  t.match(await origin({ config: join(dir, 'latin1.yaml') }), [/not UTF-8/])
+  t.match(await origin({ config: join(dir, 'none.yaml'), listen: 'x' }), [/no such file/, /^--listen: found x/], 'wrong flags are told in the same run')
+})
