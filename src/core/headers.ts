@@ -9,8 +9,8 @@ export type Fields = readonly string[]
 export function valuesOf(fields: Fields, name: string): string[] {
   const values: string[] = []
   for (let i = 0; i < fields.length; i += 2) {
-    const candidate = fields[i] as string
-    if (candidate.length === name.length && candidate.toLowerCase() === name) values.push(fields[i + 1] as string)
+    const candidate = fields[i] ?? ''
+    if (candidate.length === name.length && candidate.toLowerCase() === name) values.push(fields[i + 1] ?? '')
   }
   return values
 }
@@ -18,7 +18,7 @@ export function valuesOf(fields: Fields, name: string): string[] {
 /** The first value of a field, or undefined; `name` in lower case. */
 export function firstOf(fields: Fields, name: string): string | undefined {
   for (let i = 0; i < fields.length; i += 2) {
-    const candidate = fields[i] as string
+    const candidate = fields[i] ?? ''
     if (candidate.length === name.length && candidate.toLowerCase() === name) return fields[i + 1]
   }
   return undefined
@@ -40,10 +40,10 @@ export function membersOf(fields: Fields, name: string): string[] {
 export function without(fields: Fields, names: ReadonlySet<string>, more?: ReadonlySet<string>): string[] {
   const kept: string[] = []
   for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] as string
+    const name = fields[i] ?? ''
     const lower = name.toLowerCase()
     if (names.has(lower) || more?.has(lower) === true) continue
-    kept.push(name, fields[i + 1] as string)
+    kept.push(name, fields[i + 1] ?? '')
   }
   return kept
 }

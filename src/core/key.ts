@@ -19,11 +19,11 @@ const KEY = /^[\x21-\x7e]{1,255}$/
  * mean the same key. The field travels upstream unchanged.
  */
 export function readKey(fields: Fields): KeyReading {
-  const lines = valuesOf(fields, KEY_HEADER)
-  if (lines.length === 0) return { kind: 'absent' }
-  if (lines.length > 1) return { kind: 'invalid', detail: 'Idempotency-Key was sent more than once' }
+  const [first, ...more] = valuesOf(fields, KEY_HEADER)
+  if (first === undefined) return { kind: 'absent' }
+  if (more.length > 0) return { kind: 'invalid', detail: 'Idempotency-Key was sent more than once' }
   if (connectionNames(fields).has(KEY_HEADER)) return { kind: 'invalid', detail: 'the Connection field must not name Idempotency-Key' }
-  const line = (lines[0] as string).trim()
+  const line = first.trim()
   const key = line.startsWith('"') ? unquoted(line) : line
   if (key === undefined) return { kind: 'invalid', detail: 'a quoted Idempotency-Key must be a structured-field string (RFC 9651)' }
   if (!KEY.test(key)) return { kind: 'invalid', detail: 'Idempotency-Key must be 1 to 255 visible ASCII characters' }

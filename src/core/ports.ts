@@ -1,6 +1,5 @@
 import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
 import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
-import type { Fields } from './headers.ts'
 
 /** Two clocks: `wallMs` (since the epoch, for records) and `monotonicMs` (never steps, for leases and deadlines). */
 export interface Clock {
@@ -61,12 +60,13 @@ export interface KeyStore {
   close(): Promise<void>
 }
 
-/** One request to the upstream, with its body captured. `fields` are end-to-end fields only. */
+/** One request to the upstream, with its body captured. */
 export interface UpstreamRequest {
   readonly method: string
   /** path and query, byte for byte as the client sent them */
   readonly target: string
-  readonly fields: Fields
+  /** end-to-end fields in the client's order; the adapter may keep the list */
+  readonly fields: string[]
   readonly body: Uint8Array
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BodyReading, Call } from '../request/call.ts'
+import { joined } from '../core/bytes.ts'
 import type { HeldBodies } from './held-bodies.ts'
 
 const EMPTY = new Uint8Array()
@@ -59,7 +60,7 @@ export class HttpCall implements Call {
       this.#heldBytes += chunk.length
       chunks.push(chunk)
     }
-    const onEnd = (): void => end({ kind: 'body', body: chunks.length === 1 ? chunks[0] as Buffer : Buffer.concat(chunks) })
+    const onEnd = (): void => end({ kind: 'body', body: joined(chunks) })
     const onClose = (): void => end({ kind: 'broken-off' })
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', nothing)
   }

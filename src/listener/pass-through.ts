@@ -27,10 +27,10 @@ export function passThrough(options: PassThroughOptions, serverFactory: FastifyS
       rewriteRequestHeaders: (request, headers) => {
         const { expect: _, ...kept } = headers
         const via = kept['via']
-        return { ...kept, host: request.headers.host ?? '', via: via === undefined ? '1.1 onceward' : `${String(via)}, 1.1 onceward` }
+        return { ...kept, host: request.headers.host ?? '', via: via === undefined ? '1.1 onceward' : `${via}, 1.1 onceward` }
       },
       rewriteHeaders: (headers) => {
-        const gone = new Set([...HOP_BY_HOP, ...String(headers['connection'] ?? '').toLowerCase().split(/\s*,\s*/)])
+        const gone = new Set([...HOP_BY_HOP, ...(headers['connection'] ?? '').toLowerCase().split(/\s*,\s*/)])
         return Object.fromEntries(Object.entries(headers).filter(([name]) => !gone.has(name)))
       },
       onError: (reply, { error }) => {

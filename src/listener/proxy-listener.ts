@@ -34,7 +34,7 @@ export class ProxyListener {
     this.#options = options
     this.#held = new HeldBodies(options.heldBodiesBytes)
     this.#app = passThrough(options, (pass) => {
-      this.#server = createServer({ noDelay: true, keepAliveTimeout: 65_000 }, (request, response) => this.#receive(request, response, pass as RequestListener))
+      this.#server = createServer({ noDelay: true, keepAliveTimeout: 65_000 }, (request, response) => this.#receive(request, response, pass))
       return this.#server
     })
   }

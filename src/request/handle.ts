@@ -74,10 +74,12 @@ function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<
         return { answer: notRecorded(course.operationRef), outcome: 'unavailable', operationRef: course.operationRef, attempts: 0, cause: 'defect' }
       })
       .then((ending) => {
+        if (course.overdue) letGo(ending.answer)
+        return resolve(report(entry, ending, startedAt, deps))
+      })
+      .finally(() => {
         cancel()
         deps.unsettled.delete(flown)
-        if (course.overdue) letGo(ending.answer)
-        resolve(report(entry, ending, startedAt, deps))
       })
     deps.unsettled.add(flown)
   })

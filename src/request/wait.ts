@@ -26,10 +26,7 @@ export async function join(entry: Entry, flight: Flight, deps: WaitDependencies)
   dropBody(entry)
   const answer = await new Promise<Answer>((resolve) => {
     const cancel = deps.clock.after(policy.waitMs, () => resolve(inFlight(flight.operationRef)))
-    void flight.ended.then((ended) => {
-      cancel()
-      resolve(ended)
-    })
+    void flight.ended.then(resolve).finally(cancel)
   })
   return duplicateOf(answer, flight.operationRef)
 }

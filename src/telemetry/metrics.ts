@@ -23,17 +23,17 @@ export class Metrics implements Meter {
   readonly #inFlight: Gauge
 
   constructor(routes: readonly string[]) {
-    const registers = [this.#registry]
     const keys = this.#keys
     const answers = this.#answers
-    new Counter({
-      name: 'idempotency_key_total', help: 'Guarded requests by how they ended.', labelNames: ['outcome', 'route'], registers,
+    this.#registry.registerMetric(new Counter({
+      name: 'idempotency_key_total', help: 'Guarded requests by how they ended.', labelNames: ['outcome', 'route'], registers: [],
       collect() { keys.pourInto(this, ['outcome', 'route']) },
-    })
-    new Counter({
-      name: 'http_request_outcome', help: 'What clients got, by class; a 504 counts as timeout only.', labelNames: ['class', 'method', 'route'], registers,
+    }))
+    this.#registry.registerMetric(new Counter({
+      name: 'http_request_outcome', help: 'What clients got, by class; a 504 counts as timeout only.', labelNames: ['class', 'method', 'route'], registers: [],
       collect() { answers.pourInto(this, ['class', 'method', 'route']) },
-    })
+    }))
+    const registers = [this.#registry]
     const retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
     const delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
     // No sink is configured in this version: nothing waits, and nothing is dead.

@@ -58,7 +58,7 @@ class TrackedClient extends Client {
     super(origin, {
       ...settings,
       connect: (target, callback) => connect(target, (...result) => {
-        connection.socket = result[0] === null ? (result[1] as Socket) : null
+        connection.socket = result[0] === null ? result[1] : null
         callback(...result)
       }),
     })
@@ -66,7 +66,11 @@ class TrackedClient extends Client {
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if ('rider' in options) (options as GuardedDispatch).rider.ride(this.#connection)
+    if (isGuarded(options)) options.rider.ride(this.#connection)
     return super.dispatch(options, handler)
   }
+}
+
+function isGuarded(options: Dispatcher.DispatchOptions): options is GuardedDispatch {
+  return 'rider' in options
 }

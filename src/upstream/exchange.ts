@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { nestedProblemClass, statusClass, type AbortedBy, type AttemptOutcome, type NotSentCause, type StatusClass, type UpstreamReply } from '../core/attempt.ts'
+import { joined } from '../core/bytes.ts'
 import { firstOf, received, type Fields } from '../core/headers.ts'
 import type { Attempt, AttemptLimits, UpstreamRequest } from '../core/ports.ts'
 import { hasNoContent, type Reply } from '../core/reply.ts'
@@ -102,8 +103,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
       return
     }
     const trailers = (rawTrailers ?? []).map((part) => typeof part === 'string' ? part : part.toString('latin1'))
-    const body = this.#chunks.length === 1 ? this.#chunks[0] as Uint8Array : Buffer.concat(this.#chunks)
-    const reply: Reply = { status: this.#status, headers: this.#headers, body, trailers }
+    const reply: Reply = { status: this.#status, headers: this.#headers, body: joined(this.#chunks), trailers }
     this.#finish(this.#outcomeOf({ kind: 'whole', reply }, nestedProblemClass(reply)))
   }
 
@@ -138,10 +138,12 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
 
   #outcomeOf(reply: UpstreamReply, nested: StatusClass | undefined): AttemptOutcome {
     const { status, afterDoubt } = this.#limits
-    switch (nested ?? statusClass(this.#status, this.#headers, status, afterDoubt)) {
+    const seen = nested ?? statusClass(this.#status, this.#headers, status, afterDoubt)
+    switch (seen) {
       case 'answered': return { kind: 'answered', reply }
       case 'refused': return { kind: 'refused', reply }
       case 'lost': return { kind: 'lost', cause: 'ambiguous-status', reply }
+      default: return seen satisfies never
     }
   }
 

@@ -17,7 +17,7 @@ export function openHttpUpstream(options: PoolOptions, clock: Clock): Upstream {
       const dispatch: GuardedDispatch = {
         path: request.target,
         method: request.method,
-        headers: request.fields as string[],
+        headers: request.fields,
         body: request.body.length === 0 ? null : request.body,
         rider: exchange,
       }
