@@ -44,7 +44,8 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
   const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock })
-  const store = tiered(seams.store?.(authority) ?? authority, new ReplyMemory(REPLY_MEMORY_BYTES, clock))
+  const replies = new ReplyMemory(REPLY_MEMORY_BYTES, clock)
+  const store = tiered(seams.store?.(authority) ?? authority, replies)
   const secret = await store.secret(random.token(32))
   const connections = { origin: config.upstream.origin, connections: config.limits.upstreamConnections, connectTimeoutMs: config.limits.connectTimeoutMs }
   const upstream = openHttpUpstream(connections, clock)
@@ -52,7 +53,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const underWay = new Set<Attempt>()
   const unsettled = new Set<Promise<unknown>>()
   const flow: FlowDependencies = {
-    store, upstream, clock, random, meter, journal, leases, underWay, unsettled,
+    store, replies, upstream, clock, random, meter, journal, leases, underWay, unsettled,
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),

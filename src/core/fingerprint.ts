@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { sha256 } from './digest.ts'
 import { firstOf, valuesOf, type Fields } from './headers.ts'
 import type { Parts } from './record.ts'
 
@@ -12,6 +12,15 @@ export interface FingerprintSpec {
 
 /** The canonical text under which a record stores its specification: an old record is compared under its own. */
 export function specText(spec: FingerprintSpec): string {
+  let text = texts.get(spec)
+  if (text === undefined) texts.set(spec, text = write(spec))
+  return text
+}
+
+/** A specification lives as long as its route, and is written once. */
+const texts = new WeakMap<FingerprintSpec, string>()
+
+function write(spec: FingerprintSpec): string {
   return JSON.stringify([spec.version, spec.mode, [...spec.headers].sort()])
 }
 
@@ -30,6 +39,7 @@ export interface Fingerprint {
   /** base64url of 32 bytes */
   readonly digest: string
   readonly spec: string
+  /** made when they are asked for: a replay needs none */
   readonly parts: Parts
 }
 
@@ -45,26 +55,29 @@ export interface FingerprintInput {
  * Digests a request over its bytes: nothing is parsed, so 1.0 and 1 stay different, and so do two orders of the same
  * JSON members. Every digest starts with the installation's secret: a stored one cannot be matched against guesses.
  */
-export function fingerprint(secret: string, spec: FingerprintSpec, input: FingerprintInput): Fingerprint {
+export function fingerprint(secret: string, spec: FingerprintSpec, { method, target, fields, body }: FingerprintInput): Fingerprint {
   const text = specText(spec)
-  let headers = `content-type\n${contentType(input.fields)}`
+  const headers = headerText(spec, fields)
+  const content = sha256(body)
+  let parts: Parts | undefined
+  return {
+    digest: sha256(`${secret}\n${text}\n${method.length}:${method}${target.length}:${target}${headers.length}:${headers}${content}`),
+    spec: text,
+    get parts() {
+      parts ??= { method: part(secret, 'method', method), target: part(secret, 'target', target), headers: part(secret, 'headers', headers), body: part(secret, 'body', content) }
+      return parts
+    },
+  }
+}
+
+function headerText(spec: FingerprintSpec, fields: Fields): string {
+  let headers = `content-type\n${contentType(fields)}`
   for (const name of spec.headers) {
-    const values = valuesOf(input.fields, name)
+    const values = valuesOf(fields, name)
     headers += `\n${name}\n${values.length}`
     for (const value of values) headers += `\n${value.length}:${value}`
   }
-  const body = hash('sha256', input.body, 'base64url')
-  const digests = {
-    method: keyed(secret, 'method', input.method),
-    target: keyed(secret, 'target', input.target),
-    headers: keyed(secret, 'headers', headers),
-    body: keyed(secret, 'body', body),
-  }
-  return {
-    digest: keyed(secret, text, `${digests.method}${digests.target}${digests.headers}${digests.body}`),
-    spec: text,
-    parts: { method: short(digests.method), target: short(digests.target), headers: short(digests.headers), body: short(digests.body) },
-  }
+  return headers
 }
 
 /** The names of the parts in which two requests differ. */
@@ -73,13 +86,9 @@ export function differing(first: Parts, second: Parts): string[] {
   return names.filter((name) => first[name] !== second[name])
 }
 
-function keyed(secret: string, label: string, text: string): string {
-  return hash('sha256', `${secret}\n${label}\n${text}`, 'base64url')
-}
-
-/** 8 bytes and a bit: 11 base64url characters */
-function short(digest: string): string {
-  return digest.slice(0, 11)
+/** 66 bits are enough to tell two parts apart, and too few to be worth a search. */
+function part(secret: string, label: string, text: string): string {
+  return sha256(`${secret}\n${label}\n${text}`).slice(0, 11)
 }
 
 /** Without a multipart boundary: it is random per sending, and a client's retry makes a new one. */

@@ -1,5 +1,5 @@
-import { createHmac } from 'node:crypto'
 import { parseItem } from 'structured-headers'
+import { hmac } from './digest.ts'
 import { connectionNames, valuesOf, type Fields } from './headers.ts'
 import type { KeyId } from './record.ts'
 
@@ -44,12 +44,10 @@ function unquoted(line: string): string | undefined {
  * in front, so that no two triples share an input ("a:b" + "c" is not "a" + "b:c"). 32 bytes as base64url.
  */
 export function keyId(secret: string, service: string, identity: string, key: string): KeyId {
-  return createHmac('sha256', secret)
-    .update(`id\n${service.length}:${service}${identity.length}:${identity}${key.length}:${key}`)
-    .digest('base64url')
+  return hmac(secret, `id\n${service.length}:${service}${identity.length}:${identity}${key.length}:${key}`)
 }
 
-/** Finds a record by the client's key alone, whoever sent it. 16 bytes as base64url; keyed, so that it tells nothing without the secret. */
+/** Finds a record by the client's key alone, whoever sent it. 22 base64url characters; keyed, so that it tells nothing without the secret. */
 export function keyDigest(secret: string, key: string): string {
-  return createHmac('sha256', secret).update(`key\n${key}`).digest().subarray(0, 16).toString('base64url')
+  return hmac(secret, `key\n${key}`).slice(0, 22)
 }

@@ -1,4 +1,5 @@
 import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
+import type { StoredReply } from './reply.ts'
 import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
 
 /** Two clocks: `wallMs` (since the epoch, for records) and `monotonicMs` (never steps, for leases and deadlines). */
@@ -58,6 +59,20 @@ export interface KeyStore {
   census(): Promise<Census>
   /** Settles what was accepted, then lets go of the files or connections. May be called twice. */
   close(): Promise<void>
+}
+
+/** A completed reply that this process still remembers: a copy of what the authority confirmed. */
+export interface Remembered {
+  readonly fingerprint: string
+  readonly spec: string
+  readonly operationRef: string
+  readonly retainUntil: number
+  readonly reply: StoredReply
+}
+
+/** Completed replies close at hand. Never an authority: what it does not know may well be known. */
+export interface ReplyCache {
+  recall(id: KeyId): Remembered | undefined
 }
 
 /** One request to the upstream, with its body captured. */

@@ -30,6 +30,7 @@ export function readPath(target: string): PathReading {
   const end = target.search(/[?#]/)
   const path = end === -1 ? target : target.slice(0, end)
   if (!path.startsWith('/')) return path === '*' ? { kind: 'path', segments: ['*'] } : { kind: 'invalid', detail: 'the request target must be a path' }
+  if (PLAIN.test(path)) return { kind: 'path', segments: path.split('/').filter((segment) => segment !== '') }
   if (/%2f|%5c|\\|%00|\0/i.test(path)) return { kind: 'invalid', detail: 'the path has an encoded slash, a backslash or a NUL' }
   if (/%(?![0-9a-f]{2})/i.test(path)) return { kind: 'invalid', detail: 'the path has a broken percent-encoding' }
   const segments: string[] = []
@@ -41,6 +42,9 @@ export function readPath(target: string): PathReading {
   }
   return { kind: 'path', segments }
 }
+
+/** Most paths: nothing encoded, no segment that begins with a dot. */
+const PLAIN = /^(?:\/(?:[\w~-][\w.~-]*)?)*$/
 
 function decodeUnreserved(encoded: string): string {
   const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16))
@@ -54,7 +58,8 @@ export function matchRoute(routes: readonly Route[], method: string, segments: r
 }
 
 function matchesPath(pattern: PathPattern, segments: readonly string[]): boolean {
-  for (const [i, expected] of pattern.entries()) {
+  for (let i = 0; i < pattern.length; i += 1) {
+    const expected = pattern[i] ?? ''
     if (expected === '*' && i === pattern.length - 1) return true
     if (i >= segments.length || (expected !== segments[i] && !expected.startsWith(':'))) return false
   }

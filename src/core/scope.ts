@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from './digest.ts'
 import { connectionNames, valuesOf, type Fields } from './headers.ts'
 
 /** Whose keys are told apart. `credential`: one scope per set of credential values; `none`: one scope for all, only when spelled out. */
@@ -29,16 +29,14 @@ export function identify(fields: Fields, policy: ScopePolicy): Identity {
 
 function byCredential(fields: Fields, headers: readonly string[], anonymous: 'refuse' | 'share'): Identity {
   const nominated = connectionNames(fields)
-  const digest = createHash('sha256')
-  let found = false
+  let credentials = ''
   for (const name of headers) {
     if (nominated.has(name)) return { kind: 'invalid', detail: `the Connection field must not name ${name}` }
     for (const value of valuesOf(fields, name)) {
-      found = true
-      digest.update(`${name.length}:${name}${value.length}:${value}`)
+      credentials += `${name.length}:${name}${value.length}:${value}`
     }
   }
-  if (found) return { kind: 'known', identity: digest.digest('base64url') }
+  if (credentials !== '') return { kind: 'known', identity: sha256(credentials) }
   if (anonymous === 'share') return { kind: 'known', identity: ANONYMOUS }
   return { kind: 'missing', detail: `a request with an Idempotency-Key needs one of ${headers.join(', ')} here, so that nobody else can be given its reply` }
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { BodyReading, Call } from '../request/call.ts'
 import { joined } from '../core/bytes.ts'
+import { firstOf } from '../core/headers.ts'
+import type { BodyReading, Call } from '../request/call.ts'
 import type { HeldBodies } from './held-bodies.ts'
 
 const EMPTY = new Uint8Array()
@@ -34,9 +35,8 @@ export class HttpCall implements Call {
   }
 
   body(maxBytes: number): Promise<BodyReading> {
-    const { headers } = this.#request
-    const declared = headers['content-length']
-    if (declared === undefined && headers['transfer-encoding'] === undefined) return Promise.resolve({ kind: 'body', body: EMPTY })
+    const declared = firstOf(this.fields, 'content-length') // node's own `headers` would be built for it
+    if (declared === undefined && firstOf(this.fields, 'transfer-encoding') === undefined) return Promise.resolve({ kind: 'body', body: EMPTY })
     if (declared !== undefined && Number(declared) > maxBytes) return Promise.resolve({ kind: 'too-large' })
     return new Promise((resolve) => this.#read(maxBytes, resolve))
   }

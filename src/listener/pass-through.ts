@@ -16,8 +16,12 @@ export interface PassThroughOptions {
  * it repeats a GET that was answered 503 ten times behind our back; and where it would answer 500 for an upstream
  * that failed, a gateway owes 502 or 504 (RFC 9110 section 15.6.3).
  */
-export function passThrough(options: PassThroughOptions, serverFactory: FastifyServerFactory): FastifyInstance {
+export function passThrough(options: PassThroughOptions, draining: () => boolean, serverFactory: FastifyServerFactory): FastifyInstance {
   const app = fastify({ serverFactory, logger: false, exposeHeadRoutes: false, forceCloseConnections: 'idle' })
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (draining()) reply.header('connection', 'close')
+    done()
+  })
   app.register(httpProxy, {
     upstream: options.origin,
     undici: { connections: options.connections, pipelining: 1, connect: { timeout: options.connectTimeoutMs }, headersTimeout: 0, bodyTimeout: 0 },

@@ -25,15 +25,15 @@ export class ProxyListener {
   readonly #options: ListenerOptions
   readonly #held: HeldBodies
   readonly #app: FastifyInstance
-  readonly #open = new Set<ServerResponse>()
   #server: Server | null = null
   #draining = false
+  #open = 0
   #onEmpty: () => void = () => undefined
 
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#held = new HeldBodies(options.heldBodiesBytes)
-    this.#app = passThrough(options, (pass) => {
+    this.#app = passThrough(options, () => this.#draining, (pass) => {
       this.#server = createServer({ noDelay: true, keepAliveTimeout: 65_000 }, (request, response) => this.#receive(request, response, pass))
       return this.#server
     })
@@ -55,10 +55,9 @@ export class ProxyListener {
     this.#draining = true
     this.#server?.close()
     this.#server?.closeIdleConnections()
-    for (const response of this.#open) response.shouldKeepAlive = false
     return new Promise((resolve) => {
       this.#onEmpty = resolve
-      if (this.#open.size === 0) resolve()
+      if (this.#open === 0) resolve()
     })
   }
 
@@ -68,11 +67,10 @@ export class ProxyListener {
   }
 
   #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
-    if (this.#draining) response.shouldKeepAlive = false
-    this.#open.add(response)
+    this.#open += 1
     response.on('close', () => {
-      this.#open.delete(response)
-      if (this.#draining && this.#open.size === 0) this.#onEmpty()
+      this.#open -= 1
+      if (this.#draining && this.#open === 0) this.#onEmpty()
     })
     const call = new HttpCall(request, response, this.#held)
     const admitted = admit(call, this.#options.routes)
@@ -108,6 +106,7 @@ export class ProxyListener {
       if (answer.kind === 'fresh' && answer.reply.kind === 'streaming') answer.reply.body.cancel()
       return
     }
+    if (this.#draining) response.shouldKeepAlive = false
     await writeAnswer(response, call.method, answer)
     if (answer.kind !== 'none') this.#options.meter.answered(response.statusCode, call.method, route)
   }

@@ -56,7 +56,15 @@ function writeWhole(response: ServerResponse, method: string, reply: Reply, mark
     return
   }
   response.writeHead(reply.status, [...without(reply.headers, LENGTH), ...marks, 'Content-Length', String(reply.body.length)])
-  response.end(reply.body)
+  endWith(response, reply.body)
+}
+
+/** A small body goes out as one string with the head, byte for byte (latin1), in one system call instead of a gathered one. */
+const SMALL_BYTES = 16 * 1024
+
+function endWith(response: ServerResponse, body: Uint8Array): void {
+  if (body.length <= SMALL_BYTES) response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
+  else response.end(body)
 }
 
 /** A reply that breaks off upstream breaks off here: ending it cleanly would make half a reply look whole. */

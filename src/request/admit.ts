@@ -1,6 +1,6 @@
 import { fingerprint, type Fingerprint } from '../core/fingerprint.ts'
 import { firstOf } from '../core/headers.ts'
-import { keyDigest, keyId, readKey, TTL_HEADER } from '../core/key.ts'
+import { keyId, readKey, TTL_HEADER } from '../core/key.ts'
 import type { Policy } from '../core/policy.ts'
 import type { KeyOutcome } from '../core/ports.ts'
 import { problem, type Problem } from '../core/problem.ts'
@@ -23,7 +23,6 @@ export interface Entry extends Guarded {
   /** emptied once this request only waits for another one's answer */
   body: Uint8Array
   readonly id: KeyId
-  readonly keyDigest: string
   readonly fingerprint: Fingerprint
 }
 
@@ -74,7 +73,6 @@ export async function capture(call: Call, admitted: Guarded, namespace: Namespac
   return {
     ...admitted, call, body: reading.body,
     id: keyId(secret, service, admitted.identity, admitted.key),
-    keyDigest: keyDigest(secret, admitted.key),
     fingerprint: fingerprint(secret, admitted.policy.fingerprint, { method, target, fields, body: reading.body }),
   }
 }

@@ -1,5 +1,5 @@
 import type { Policy } from '../core/policy.ts'
-import type { KeyOutcome } from '../core/ports.ts'
+import type { KeyOutcome, Remembered } from '../core/ports.ts'
 import { problem } from '../core/problem.ts'
 import type { KeyRecord } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
@@ -29,6 +29,11 @@ export function notClaimed(claimed: Exclude<Claimed, { kind: 'claimed' }>, polic
     case 'unavailable': return ending(noStore(), 'unavailable', null)
     default: return claimed satisfies never
   }
+}
+
+/** The answer to an exact repetition of what this process remembers. */
+export function replayed(known: Remembered, wallMs: number): Ending {
+  return ending(replay(known.reply, known.operationRef, known.retainUntil - wallMs), 'replay', known.operationRef)
 }
 
 /** What the request that ran is told. */

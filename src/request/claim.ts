@@ -1,4 +1,5 @@
 import { differing, fingerprint, parseSpec } from '../core/fingerprint.ts'
+import { keyDigest } from '../core/key.ts'
 import { StoreUnavailable, type Clock, type Journal, type KeyStore, type Random } from '../core/ports.ts'
 import type { ClaimOutcome, ClaimRequest, Claim } from '../core/record.ts'
 import type { Entry, Namespace } from './admit.ts'
@@ -31,7 +32,7 @@ export interface ClaimDependencies {
  * may have been edited since, and an edit must not turn every old key into a mismatch.
  */
 export async function claim(entry: Entry, deps: ClaimDependencies, patience: Patience): Promise<Claimed> {
-  const request = claimRequest(entry, deps.random)
+  const request = claimRequest(entry, deps)
   const first = await ask(request, deps, patience)
   if (first.kind !== 'mismatch') return first
   const spec = first.spec === request.spec ? undefined : parseSpec(first.spec)
@@ -65,16 +66,16 @@ function releaseUnused(claimed: Claim, deps: ClaimDependencies): void {
   void persist(() => deps.store.release(claimed), deps)
 }
 
-function claimRequest(entry: Entry, random: Random): ClaimRequest {
+function claimRequest(entry: Entry, deps: ClaimDependencies): ClaimRequest {
   const { whenUnsure } = entry.policy
   return {
     id: entry.id,
-    keyDigest: entry.keyDigest,
-    operationRef: `op_${random.token(15)}`,
+    keyDigest: keyDigest(deps.namespace.secret, entry.key),
+    operationRef: `op_${deps.random.token(15)}`,
     fingerprint: entry.fingerprint.digest,
     spec: entry.fingerprint.spec,
     parts: entry.fingerprint.parts,
-    holder: random.token(16),
+    holder: deps.random.token(16),
     route: entry.route,
     leaseMs: entry.policy.leaseMs,
     retentionMs: entry.retentionMs,

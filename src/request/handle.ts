@@ -1,6 +1,6 @@
-import type { Attempt, Checkpoint, Clock, Journal, KeyStore, Meter, Random, Step, Upstream } from '../core/ports.ts'
+import type { Attempt, Checkpoint, Clock, Journal, KeyStore, Meter, Random, ReplyCache, Upstream } from '../core/ports.ts'
 import { capture, type Admission, type Entry, type Namespace } from './admit.ts'
-import { inFlight, noStore, notClaimed, notRecorded, settled, stillRunning, toDuplicates, type Ending } from './answer.ts'
+import { inFlight, noStore, notClaimed, notRecorded, replayed, settled, stillRunning, toDuplicates, type Ending } from './answer.ts'
 import { attempts } from './attempts.ts'
 import type { Answer, Call } from './call.ts'
 import { claim } from './claim.ts'
@@ -20,6 +20,7 @@ import { follow, join } from './wait.ts'
 
 export interface FlowDependencies {
   readonly store: KeyStore
+  readonly replies: ReplyCache
   readonly upstream: Upstream
   readonly clock: Clock
   readonly random: Random
@@ -55,6 +56,10 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
     deps.meter.key(entry.outcome, entry.route)
     return { kind: 'problem', problem: entry.problem }
   }
+  const known = deps.replies.recall(entry.id)
+  if (known?.fingerprint === entry.fingerprint.digest && known.spec === entry.fingerprint.spec) {
+    return report(entry, replayed(known, deps.clock.wallMs()), startedAt, deps)
+  }
   const flight = deps.flights.get(entry.id)
   if (flight !== undefined && await flight.claimed) return report(entry, await join(entry, flight, deps), startedAt, deps)
   return lead(entry, startedAt, deps)
@@ -86,12 +91,13 @@ function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<
 }
 
 async function fly(entry: Entry, course: Course, deps: FlowDependencies): Promise<Ending> {
+  const { checkpoint } = deps
   const flight = new Flight(entry.fingerprint)
   if (!deps.flights.has(entry.id)) deps.flights.set(entry.id, flight)
   let drop: () => void = () => undefined
   let told: Answer = noStore()
   try {
-    await reach('before-claim', deps)
+    if (checkpoint !== null) await checkpoint('before-claim')
     const issuedAt = deps.clock.monotonicMs()
     const claimed = await claim(entry, deps, { gone: () => entry.call.gone(), overdue: () => course.overdue })
     if (claimed.kind !== 'claimed') {
@@ -109,17 +115,17 @@ async function fly(entry: Entry, course: Course, deps: FlowDependencies): Promis
     flight.sayClaimed(operationRef)
     const lease = deps.leases.keep(claimed.claim, entry.policy.leaseMs, issuedAt)
     drop = () => lease.drop()
-    await reach('after-claim', deps)
-    await reach('before-attempt', deps)
+    if (checkpoint !== null) await checkpoint('after-claim')
+    if (checkpoint !== null) await checkpoint('before-attempt')
     const tried = await attempts(entry, recovering, lease, deps)
-    await reach('after-attempt', deps)
+    if (checkpoint !== null) await checkpoint('after-attempt')
     course.phase = 'settling'
-    await reach('before-settle', deps)
+    if (checkpoint !== null) await checkpoint('before-settle')
     const end = await settle(claimed.claim, tried, deps)
-    await reach('after-settle', deps)
+    if (checkpoint !== null) await checkpoint('after-settle')
     const wallMs = deps.clock.wallMs()
     told = toDuplicates(end, entry.policy, operationRef, retainUntil, wallMs)
-    await reach('before-answer', deps)
+    if (checkpoint !== null) await checkpoint('before-answer')
     return settled(end, entry.policy, operationRef, tried.outcomes.length, retainUntil, wallMs)
   } finally {
     drop()
@@ -164,8 +170,4 @@ function statusOf(answer: Answer): number {
     case 'none': return 0
     default: return answer satisfies never
   }
-}
-
-async function reach(step: Step, deps: FlowDependencies): Promise<void> {
-  if (deps.checkpoint !== null) await deps.checkpoint(step)
 }

@@ -1,14 +1,6 @@
-import type { Clock } from '../core/ports.ts'
+import type { Clock, Remembered, ReplyCache } from '../core/ports.ts'
 import type { KeyId } from '../core/record.ts'
 import type { StoredReply } from '../core/reply.ts'
-
-export interface Remembered {
-  readonly fingerprint: string
-  readonly spec: string
-  readonly operationRef: string
-  readonly retainUntil: number
-  readonly reply: StoredReply
-}
 
 interface Entry extends Remembered {
   readonly bytes: number
@@ -22,7 +14,7 @@ const LONGEST_LIFE_MS = 60_000
 const OVERHEAD_BYTES = 512
 
 /** Completed replies of this process, bounded by bytes, least recently remembered first out. Never an authority. */
-export class ReplyMemory {
+export class ReplyMemory implements ReplyCache {
   readonly #entries = new Map<KeyId, Entry>()
   readonly #capacityBytes: number
   readonly #clock: Clock

@@ -1,10 +1,10 @@
-import type { KeyStore } from '../core/ports.ts'
+import type { KeyStore, Remembered } from '../core/ports.ts'
 import type { ClaimRequest, KeyId } from '../core/record.ts'
-import type { Remembered, ReplyMemory } from './reply-memory.ts'
+import type { ReplyMemory } from './reply-memory.ts'
 
 /**
- * The authority with a memory of completed replies in front. The memory only ever saves a look-up: it holds what the
- * authority has confirmed, answers nothing but an exact repetition, and everything else goes to the authority.
+ * The authority, and a memory that learns every completed reply which the authority has confirmed. The flow asks the
+ * memory for exact repetitions before it claims; it only ever saves a look-up.
  */
 export function tiered(authority: KeyStore, memory: ReplyMemory): KeyStore {
   /** what is known of the claims of this process, to be remembered with their replies */
@@ -12,8 +12,6 @@ export function tiered(authority: KeyStore, memory: ReplyMemory): KeyStore {
 
   return {
     async claim(request, givenUp) {
-      const known = memory.recall(request.id)
-      if (known !== undefined && known.fingerprint === request.fingerprint && known.spec === request.spec) return { kind: 'replay', ...known }
       const outcome = await authority.claim(request, givenUp)
       if (outcome.kind === 'replay') memory.remember(request.id, outcome)
       if (outcome.kind === 'claimed') underWay.set(request.id, { holder: request.holder, known: { ...digests(request), operationRef: outcome.operationRef, retainUntil: outcome.retainUntil } })

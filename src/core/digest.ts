@@ -1,0 +1,31 @@
+import { hash } from 'node:crypto'
+
+/** SHA-256 of a text or of bytes as base64url, 43 characters. One call of node's one-shot hash costs half of createHash. */
+export function sha256(data: string | Uint8Array): string {
+  return hash('sha256', data, 'base64url')
+}
+
+const BLOCK_BYTES = 64
+const INNER = 0x36
+const OUTER = 0x5c
+
+/** The two padded keys of RFC 2104 for the secret in use; there is one per installation. */
+let padded: { readonly secret: string, readonly inner: string, readonly outer: string } | undefined
+
+/**
+ * HMAC-SHA256 (RFC 2104) as base64url, 43 characters, built from two one-shot hashes: an Hmac object costs three
+ * times as much, and every request needs one. `secret` must be ASCII of at most 64 characters, which makes both
+ * padded keys ASCII too, so that text and bytes are the same.
+ */
+export function hmac(secret: string, text: string): string {
+  if (padded?.secret !== secret) padded = { secret, inner: pad(secret, INNER), outer: pad(secret, OUTER) }
+  const inner = hash('sha256', padded.inner + text, 'buffer')
+  return hash('sha256', Buffer.concat([Buffer.from(padded.outer, 'latin1'), inner]), 'base64url')
+}
+
+function pad(secret: string, mask: number): string {
+  if (secret.length > BLOCK_BYTES || !/^[\x00-\x7f]*$/.test(secret)) throw new RangeError('the secret must be ASCII and fit one block')
+  const bytes = Buffer.alloc(BLOCK_BYTES, mask)
+  for (let i = 0; i < secret.length; i += 1) bytes[i] = secret.charCodeAt(i) ^ mask
+  return bytes.toString('latin1')
+}
