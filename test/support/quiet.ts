@@ -1,0 +1,19 @@
+import type { Journal, Meter } from '../../src/core/ports.ts'
+import type { Census } from '../../src/core/record.ts'
+
+/** A journal that keeps the names of its events. */
+export class NotedJournal implements Journal {
+  readonly events: string[] = []
+  settled(): void { this.events.push('request.settled') }
+  error(event: string): void { this.events.push(event) }
+  warn(event: string): void { this.events.push(event) }
+  info(event: string): void { this.events.push(event) }
+}
+
+/** A meter that keeps the last census. */
+export class NotedMeter implements Meter {
+  last: Census | null = null
+  key(): void {}
+  answered(): void {}
+  census(census: Census): void { this.last = census }
+}
