@@ -24,7 +24,7 @@ export function hmac(secret: string, text: string): string {
 }
 
 function pad(secret: string, mask: number): string {
-  if (secret.length > BLOCK_BYTES || !/^[\x00-\x7f]*$/.test(secret)) throw new RangeError('the secret must be ASCII and fit one block')
+  if (Buffer.byteLength(secret) > Math.min(secret.length, BLOCK_BYTES)) throw new RangeError('the secret must be ASCII and fit one block')
   const bytes = Buffer.alloc(BLOCK_BYTES, mask)
   for (let i = 0; i < secret.length; i += 1) bytes[i] = secret.charCodeAt(i) ^ mask
   return bytes.toString('latin1')

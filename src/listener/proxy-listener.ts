@@ -93,22 +93,23 @@ export class ProxyListener {
 
   async #guard(call: HttpCall, response: ServerResponse, admitted: Extract<Admission, { kind: 'guarded' }>): Promise<void> {
     try {
-      const answer = await this.#options.handle(call, admitted)
-      await this.#write(response, call, admitted.route, answer)
+      const writing = this.#write(response, call, admitted.route, await this.#options.handle(call, admitted))
+      if (writing !== null) await writing
     } catch (error) {
       this.#options.journal.error('listener.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
       response.destroy()
     }
   }
 
-  async #write(response: ServerResponse, call: Call, route: string, answer: Answer): Promise<void> {
+  #write(response: ServerResponse, call: Call, route: string, answer: Answer): Promise<void> | null {
     if (call.gone()) {
       if (answer.kind === 'fresh' && answer.reply.kind === 'streaming') answer.reply.body.cancel()
-      return
+      return null
     }
     if (this.#draining) response.shouldKeepAlive = false
-    await writeAnswer(response, call.method, answer)
+    const writing = writeAnswer(response, call.method, answer)
     if (answer.kind !== 'none') this.#options.meter.answered(response.statusCode, call.method, route)
+    return writing
   }
 
   #countAtEnd(response: ServerResponse, method: string, route: string): void {

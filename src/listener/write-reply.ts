@@ -10,26 +10,26 @@ const LENGTH: ReadonlySet<string> = new Set(['content-length'])
 /** The deployment's name in Proxy-Status (RFC 9209 section 2). */
 const PROXY = 'onceward'
 
-/** Writes an answer and ends the response; resolves once nothing more is to be written. */
-export async function writeAnswer(response: ServerResponse, method: string, answer: Answer): Promise<void> {
+/** Writes an answer and ends the response. A promise only where there is something to wait for: a streaming reply. */
+export function writeAnswer(response: ServerResponse, method: string, answer: Answer): Promise<void> | null {
   switch (answer.kind) {
     case 'none':
       response.destroy()
-      return
+      return null
     case 'problem':
       writeProblem(response, answer.problem)
-      return
+      return null
     case 'replay':
       writeWhole(response, method, answer.reply, ['Idempotent-Replayed', 'true', 'Idempotency-TTL', seconds(answer.ttlMs)])
-      return
+      return null
     case 'fresh': {
       const marks = answer.ttlMs === null ? [] : ['Idempotency-TTL', seconds(answer.ttlMs)]
-      if (answer.reply.kind === 'whole') writeWhole(response, method, answer.reply.reply, marks)
-      else await writeStreaming(response, answer.reply.status, [...answer.reply.headers, ...marks], answer.reply.body)
-      return
+      if (answer.reply.kind === 'streaming') return writeStreaming(response, answer.reply.status, [...answer.reply.headers, ...marks], answer.reply.body)
+      writeWhole(response, method, answer.reply.reply, marks)
+      return null
     }
     default:
-      answer satisfies never
+      return answer satisfies never
   }
 }
 
