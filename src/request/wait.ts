@@ -41,6 +41,8 @@ export async function follow(entry: Entry, busy: Ending, deps: WaitDependencies)
     await new Promise<void>((resolve) => { deps.clock.after(deps.random.uniform() * 2 * POLL_MS, resolve) })
     const found = await look(entry, deps.store)
     if (found === 'gone') return busy
+    // Its holder died. Only a claim may say what follows from that, so the client is sent to make one.
+    if (found !== 'unavailable' && found.state === 'in_flight' && found.leaseUntil <= deps.clock.wallMs()) return busy
     if (found !== 'unavailable' && found.state !== 'in_flight') return superseded(found, entry.policy, found.operationRef, deps.clock.wallMs())
   }
   return busy

@@ -1,0 +1,137 @@
+import { StoreUnavailable } from '../core/ports.ts'
+
+/*
+ * Many callers, few commits. Calls that arrive while a batch is out become the next batch; a batch leaves as soon as
+ * a connection is free, never on a timer, so that an idle store answers at once and a busy one shares its fsyncs.
+ *
+ *     submit --> waiting --(a connection is free)--> out --> each caller its own outcome
+ *                   '--(given up by then)--> dropped: never sent, written 'no'
+ */
+
+/** What became of one operation of a batch; one operation's failure says nothing about its neighbours. */
+export type Sent<Outcome> =
+  | { readonly kind: 'done', readonly outcome: Outcome }
+  | { readonly kind: 'failed', readonly error: StoreUnavailable }
+
+export interface GroupCommitOptions<Operation, Outcome> {
+  /** one answer per operation, in order; a rejection fails the whole batch */
+  readonly send: (batch: readonly Operation[]) => Promise<readonly Sent<Outcome>[]>
+  /** batches that may be out at once: one per connection */
+  readonly connections: number
+  readonly maxOperations: number
+  /** a batch closes at the first operation that brings it to this many bytes, so that it is never empty */
+  readonly maxBytes: number
+}
+
+interface Waiting<Operation, Outcome> {
+  readonly operation: Operation
+  readonly bytes: number
+  readonly givenUp: (() => boolean) | undefined
+  readonly resolve: (outcome: Outcome) => void
+  readonly reject: (error: StoreUnavailable) => void
+}
+
+export class GroupCommit<Operation, Outcome> {
+  readonly #options: GroupCommitOptions<Operation, Outcome>
+  #waiting: Waiting<Operation, Outcome>[] = []
+  /** everything before this index of `#waiting` has left: shifting one by one would cost a copy each */
+  #taken = 0
+  #out = 0
+  #woken = false
+  #closed = false
+  #idle: (() => void)[] = []
+
+  constructor(options: GroupCommitOptions<Operation, Outcome>) {
+    this.#options = options
+  }
+
+  /** `bytes` is the operation's weight in its batch; `givenUp` is asked once, when its batch is made. */
+  submit(operation: Operation, bytes: number, givenUp?: () => boolean): Promise<Outcome> {
+    if (this.#closed) return Promise.reject(new StoreUnavailable('no', 'the store is closed'))
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ operation, bytes, givenUp, resolve, reject })
+      this.#wake()
+    })
+  }
+
+  /** Refuses what comes from now on; resolves when everything accepted before is settled. May be called twice. */
+  close(): Promise<void> {
+    this.#closed = true
+    if (this.#isIdle()) return Promise.resolve()
+    return new Promise((resolve) => { this.#idle.push(resolve) })
+  }
+
+  /**
+   * Two turns of the microtask queue: callers that the last batch awoke and that ask again at once (claimed, then
+   * completed) join the batch that leaves now, and do not each wait for one more commit.
+   */
+  #wake(): void {
+    if (this.#woken) return
+    this.#woken = true
+    queueMicrotask(() => queueMicrotask(() => {
+      this.#woken = false
+      this.#leave()
+    }))
+  }
+
+  #leave(): void {
+    while (this.#out < this.#options.connections) {
+      const batch = this.#nextBatch()
+      if (batch.length === 0) break
+      this.#out += 1
+      void this.#carry(batch)
+    }
+    if (this.#isIdle()) for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  #nextBatch(): Waiting<Operation, Outcome>[] {
+    const batch: Waiting<Operation, Outcome>[] = []
+    let bytes = 0
+    while (batch.length < this.#options.maxOperations && bytes < this.#options.maxBytes) {
+      const next = this.#waiting[this.#taken]
+      if (next === undefined) break
+      this.#taken += 1
+      if (next.givenUp?.() === true) {
+        next.reject(new StoreUnavailable('no', 'given up before it left for the store'))
+        continue
+      }
+      bytes += next.bytes
+      batch.push(next)
+    }
+    this.#forgetTaken()
+    return batch
+  }
+
+  #forgetTaken(): void {
+    this.#waiting = this.#taken === this.#waiting.length ? [] : this.#waiting.slice(this.#taken)
+    this.#taken = 0
+  }
+
+  /** Never rejects: every end of a batch is some outcome of its callers. */
+  async #carry(batch: readonly Waiting<Operation, Outcome>[]): Promise<void> {
+    let answers: readonly Sent<Outcome>[]
+    try {
+      answers = await this.#options.send(batch.map((waiting) => waiting.operation))
+    } catch (error) {
+      const failed: Sent<Outcome> = { kind: 'failed', error: asUnavailable(error) }
+      answers = batch.map(() => failed)
+    }
+    for (const [index, waiting] of batch.entries()) settle(waiting, answers[index])
+    this.#out -= 1
+    this.#wake()
+  }
+
+  #isIdle(): boolean {
+    return this.#out === 0 && this.#waiting.length === 0
+  }
+}
+
+function settle<Operation, Outcome>(waiting: Waiting<Operation, Outcome>, answer: Sent<Outcome> | undefined): void {
+  if (answer === undefined) waiting.reject(new StoreUnavailable('unknown', 'the store did not answer this operation of its batch'))
+  else if (answer.kind === 'done') waiting.resolve(answer.outcome)
+  else waiting.reject(answer.error)
+}
+
+function asUnavailable(error: unknown): StoreUnavailable {
+  return error instanceof StoreUnavailable ? error : new StoreUnavailable('unknown', 'the batch failed', error)
+}

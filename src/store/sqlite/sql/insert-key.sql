@@ -1,0 +1,5 @@
+-- the columns of rows.ts, in order
+insert into key_record (id, key_digest, operation_ref, fingerprint, spec, parts, route, created_at,
+       holder, fence, retain_until, attempts, state, lease_until, completed_at, since, cause,
+       status, headers, trailers, body, checksum)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

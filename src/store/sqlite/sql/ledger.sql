@@ -1,0 +1,1 @@
+select commit_number, in_flight, uncertain, completed, checksum from ledger where one = 1

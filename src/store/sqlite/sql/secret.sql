@@ -1,0 +1,1 @@
+select secret, checksum from installation where one = 1

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+
+export type Statements = ReturnType<typeof prepareAll>
+export type StatementName = keyof Statements
+
+/** Prepared once per opening. One name serves the file, the statement and the call. */
+export function prepareAll(database: DatabaseSync) {
+  return {
+    begin: prepare(database, 'begin'),
+    commit: prepare(database, 'commit'),
+    rollback: prepare(database, 'rollback'),
+    ledger: prepare(database, 'ledger'),
+    'update-ledger': prepare(database, 'update-ledger'),
+    secret: prepare(database, 'secret'),
+    'write-secret': prepare(database, 'write-secret'),
+    'key-by-id': prepare(database, 'key-by-id'),
+    'key-by-digest-and-id': prepare(database, 'key-by-digest-and-id'),
+    'key-in-flight-by-id': prepare(database, 'key-in-flight-by-id'),
+    'key-uncertain-by-id': prepare(database, 'key-uncertain-by-id'),
+    'key-by-operation': prepare(database, 'key-by-operation'),
+    'keys-by-digest': prepare(database, 'keys-by-digest'),
+    'keys-in-flight': prepare(database, 'keys-in-flight'),
+    'keys-uncertain': prepare(database, 'keys-uncertain'),
+    'keys-orphaned': prepare(database, 'keys-orphaned'),
+    'keys-past-retention': prepare(database, 'keys-past-retention'),
+    'insert-key': prepare(database, 'insert-key'),
+    'update-key': prepare(database, 'update-key'),
+    'delete-key': prepare(database, 'delete-key'),
+    'insert-event': prepare(database, 'insert-event'),
+  }
+}
+
+/** The ledger alone, for a schema that is only just coming to be. */
+export function prepareLedger(database: DatabaseSync): Pick<Statements, 'ledger' | 'update-ledger'> {
+  return { ledger: prepare(database, 'ledger'), 'update-ledger': prepare(database, 'update-ledger') }
+}
+
+/** Rows come as arrays: an object per row would cost more than the look-up. */
+function prepare(database: DatabaseSync, name: string): StatementSync {
+  const statement = database.prepare(readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), 'utf8'))
+  statement.setReturnArrays(true)
+  return statement
+}

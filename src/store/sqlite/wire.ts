@@ -1,0 +1,96 @@
+import type { DoubtCause, Parts } from '../../core/record.ts'
+import type { Row } from './rows.ts'
+
+/*
+ * What crosses between the main thread and the worker: one message per batch each way. Calls and answers are tuples
+ * of strings and numbers, which structured clone copies cheaply; all bodies of a batch travel as one transferred
+ * buffer, and a tuple holds a body's place in it. (A cloned Buffer would take its whole 8 KiB pool along.)
+ */
+
+export type Place = number
+
+/** A reply as three columns and a body; `headers` null: the body was not kept. */
+export type WiredReply = [status: number, headers: string | null, trailers: string | null, body: Place]
+export type WiredEvent = [id: string, sink: string, lane: string, type: string, payload: Place]
+
+export type Call =
+  | ['claim', id: string, keyDigest: string, operationRef: string, fingerprint: string, spec: string, parts: Parts, holder: string, route: string,
+      leaseMs: number, retentionMs: number, takeWithinMs: number | null]
+  | ['renew', id: string, holder: string, fence: number, leaseMs: number]
+  | ['complete', id: string, holder: string, fence: number, attempts: number, reply: WiredReply, events: WiredEvent[]]
+  | ['release', id: string, holder: string, fence: number]
+  | ['abandon', id: string, holder: string, fence: number, cause: DoubtCause, attempts: number]
+  | ['resolve-completed', id: string, fence: number, reply: WiredReply, events: WiredEvent[]]
+  | ['resolve-not-executed', id: string, fence: number]
+  | ['find', by: 'id' | 'keyDigest' | 'operationRef' | 'state', value: string, limit: number]
+  | ['reap', limit: number]
+  | ['sweep', limit: number]
+  | ['census']
+  | ['secret', candidate: string]
+
+export type Answer =
+  | ['claimed', fence: number, recovering: boolean, operationRef: string, retainUntil: number]
+  | ['replay', reply: WiredReply, fingerprint: string, spec: string, operationRef: string, retainUntil: number]
+  | ['busy', retryAfterMs: number, operationRef: string]
+  | ['mismatch', spec: string, parts: Parts, operationRef: string]
+  | ['uncertain', since: number, cause: DoubtCause, operationRef: string]
+  | ['written']
+  | ['fenced']
+  /** each row's body is null here; its place stands beside it, -1 for none */
+  | ['records', rows: Row[], bodies: Place[]]
+  | ['count', count: number]
+  | ['census', inFlight: number, uncertain: number, completed: number]
+  | ['secret', secret: string]
+  | ['failed', written: 'no' | 'unknown', detail: string]
+
+export type Batch = [nowMs: number, calls: Call[], lengths: number[], bodies: Uint8Array<ArrayBuffer>]
+export type Answers = [answers: Answer[], lengths: number[], bodies: Uint8Array<ArrayBuffer>]
+
+/** What the worker says first. */
+export type Greeting = ['opened'] | ['refused', detail: string]
+
+export interface WorkerOptions {
+  readonly dataDir: string
+  readonly quickCheckUpToBytes: number
+}
+
+/** Asks the worker to put everything into the database file and let go of it; it answers null. */
+export const CLOSE = 'close'
+
+/** No body at all, where a place is asked for. */
+export const NOWHERE: Place = -1
+
+/** Collects a message's bodies. */
+export class Bodies {
+  readonly #bodies: Uint8Array[] = []
+  readonly lengths: number[] = []
+  #bytes = 0
+
+  add(body: Uint8Array): Place {
+    this.#bytes += body.length
+    this.#bodies.push(body)
+    return this.lengths.push(body.length) - 1
+  }
+
+  /** A buffer of its own, so that it can be transferred. */
+  packed(): Uint8Array<ArrayBuffer> {
+    const packed = new Uint8Array(this.#bytes)
+    let offset = 0
+    for (const body of this.#bodies) {
+      packed.set(body, offset)
+      offset += body.length
+    }
+    return packed
+  }
+}
+
+/** Views into `packed`, one per length; whoever keeps one keeps all of them in memory. */
+export function unpack(lengths: readonly number[], packed: Uint8Array): Uint8Array[] {
+  let offset = 0
+  return lengths.map((length) => packed.subarray(offset, offset += length))
+}
+
+/** Null for NOWHERE. */
+export function bodyAt(place: Place, bodies: readonly Uint8Array[]): Uint8Array | null {
+  return bodies[place] ?? null
+}
