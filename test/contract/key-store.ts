@@ -1,0 +1,19 @@
+import type { Test } from 'tap'
+import { claimsContract } from './claims.ts'
+import { doubtsContract } from './doubts.ts'
+import { modelContract } from './model.ts'
+import { settlingContract } from './settling.ts'
+import { upkeepContract } from './upkeep.ts'
+import type { KeyStoreHarness } from './situation.ts'
+
+/**
+ * What every KeyStore promises: DESIGN sections 4.1 and 4.2, and the machine drawn in core/record.ts, in executable
+ * form. Nothing in here knows what is behind the store.
+ */
+export function keyStoreContract(t: Test, harness: KeyStoreHarness): void {
+  claimsContract(t, harness)
+  settlingContract(t, harness)
+  doubtsContract(t, harness)
+  upkeepContract(t, harness)
+  modelContract(t, harness)
+}

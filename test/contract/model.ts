@@ -1,0 +1,84 @@
+import { array, assert, asyncProperty, boolean, constant, constantFrom, integer, oneof, record, type Arbitrary } from 'fast-check'
+import type { Test } from 'tap'
+import type { KeyStore } from '../../src/core/ports.ts'
+import type { Claim } from '../../src/core/record.ts'
+import { MemoryKeyStore } from '../support/memory-key-store.ts'
+import { completion, event, HeldClock, keptReply, LEASE_MS, readable, readableEvents, request, RETENTION_MS, type KeyStoreHarness } from './situation.ts'
+
+/** One call on some key as some holder; `fence` is what that holder believes. */
+type Step =
+  | { readonly call: 'claim', readonly key: string, readonly holder: string, readonly take: boolean, readonly print: number }
+  | { readonly call: 'renew' | 'complete' | 'release' | 'abandon', readonly key: string, readonly holder: string, readonly fence: number }
+  | { readonly call: 'resolve-completed' | 'resolve-not-executed', readonly key: string, readonly fence: number }
+  | { readonly call: 'reap' | 'sweep' }
+  | { readonly call: 'advance', readonly byMs: number }
+
+const key = constantFrom('a', 'b')
+const holder = constantFrom('1', '2', '3')
+const fence = integer({ min: 1, max: 3 })
+const steps: Arbitrary<Step[]> = array(oneof(
+  { weight: 4, arbitrary: record({ call: constant('claim' as const), key, holder, take: boolean(), print: integer({ min: 1, max: 8 }) }) },
+  { weight: 5, arbitrary: record({ call: constantFrom('renew' as const, 'complete' as const, 'release' as const, 'abandon' as const), key, holder, fence }) },
+  { weight: 1, arbitrary: record({ call: constantFrom('resolve-completed' as const, 'resolve-not-executed' as const), key, fence }) },
+  { weight: 1, arbitrary: record({ call: constantFrom('reap' as const, 'sweep' as const) }) },
+  { weight: 2, arbitrary: record({ call: constant('advance' as const), byMs: constantFrom(1, LEASE_MS, RETENTION_MS) }) },
+), { minLength: 5, maxLength: 40 })
+
+export function modelContract(suite: Test, harness: KeyStoreHarness): void {
+  suite.test('any sequence of calls is answered as the machine of the core says', async (t) => {
+    await assert(asyncProperty(steps, async (sequence) => {
+      const { store, clock, committedEvents, close } = await harness.open()
+      try {
+        const modelClock = new HeldClock()
+        const model = new MemoryKeyStore(modelClock)
+        for (const [n, step] of sequence.entries()) {
+          if (step.call === 'advance') for (const each of [clock, modelClock]) each.advance(step.byMs)
+          else t.strictSame(await take(store, step, n), await take(model, step, n), JSON.stringify(step))
+        }
+        t.strictSame(await store.census(), await model.census())
+        t.strictSame(readableEvents(await committedEvents()), readableEvents(model.events))
+        if (!t.passing()) throw new Error('the store and the machine differ')
+      } finally {
+        await close()
+      }
+    }), { numRuns: 25, seed: 20260301 })
+  })
+}
+
+/** The call's outcome, and what is stored under its key then. */
+async function take(store: KeyStore, step: Exclude<Step, { call: 'advance' }>, n: number): Promise<unknown> {
+  const { id } = request('key' in step ? step.key : 'none', '1')
+  return [await call(store, step, id, n), await stored(store, id)]
+}
+
+async function call(store: KeyStore, step: Exclude<Step, { call: 'advance' }>, id: string, n: number): Promise<unknown> {
+  switch (step.call) {
+    case 'reap': return store.reap(10)
+    case 'sweep': return store.sweep(10)
+    case 'claim': {
+      const outcome = await store.claim(request(step.key, step.holder, {
+        operationRef: `operation-${n}`,
+        fingerprint: step.print === 1 ? 'another print' : 'the usual print',
+        onOrphan: step.take ? { kind: 'take', withinMs: 10 * LEASE_MS } : { kind: 'hold' },
+      }))
+      return outcome.kind === 'replay' ? { ...outcome, reply: readable(outcome.reply) } : outcome
+    }
+    case 'renew': return store.renew([{ claim: claimOf(step), leaseMs: LEASE_MS }])
+    case 'complete': return store.complete(claimOf(step), completion(`reply ${n}`, [event(`event-${n}`)]))
+    case 'release': return store.release(claimOf(step))
+    case 'abandon': return store.abandon(claimOf(step), 'deadline', 1)
+    case 'resolve-not-executed': return store.resolve(id, step.fence, { as: 'not-executed' })
+    case 'resolve-completed': return store.resolve(id, step.fence, { as: 'completed', reply: keptReply(`resolved ${n}`), events: [event(`event-${n}`)] })
+    default: return step satisfies never
+  }
+}
+
+function claimOf({ key: name, holder: who, fence: believed }: { readonly key: string, readonly holder: string, readonly fence: number }): Claim {
+  const { id, holder: bits } = request(name, who)
+  return { id, holder: bits, fence: believed }
+}
+
+async function stored(store: KeyStore, id: string): Promise<unknown> {
+  const [found] = await store.find({ id }, 1)
+  return found?.state === 'completed' ? { ...found, reply: readable(found.reply) } : found
+}

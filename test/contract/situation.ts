@@ -1,0 +1,94 @@
+import type { OutboxEvent } from '../../src/core/event.ts'
+import type { Clock, KeyStore } from '../../src/core/ports.ts'
+import type { Claim, ClaimRequest, Completion } from '../../src/core/record.ts'
+import type { StoredReply } from '../../src/core/reply.ts'
+
+/** A store of its own for one test, with a clock that the test sets. */
+export interface OpenStore {
+  readonly store: KeyStore
+  readonly clock: HeldClock
+  /** all events that were committed, in the order of their commits */
+  readonly committedEvents: () => Promise<readonly OutboxEvent[]>
+  readonly close: () => Promise<void>
+}
+
+export interface KeyStoreHarness {
+  open(): Promise<OpenStore>
+}
+
+export const START_MS = Date.parse('2026-03-01T12:00:00Z')
+export const LEASE_MS = 60_000
+export const RETENTION_MS = 86_400_000
+
+/** Stands still until a test moves it. */
+export class HeldClock implements Clock {
+  #nowMs = START_MS
+
+  wallMs(): number {
+    return this.#nowMs
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs - START_MS
+  }
+
+  /** Never runs: a store must not wait for time. */
+  after(): () => void {
+    return () => undefined
+  }
+
+  advance(byMs: number): void {
+    this.#nowMs += byMs
+  }
+}
+
+/** Everything derived from two names: the same key is the same id, each holder its own 22 characters. */
+export function request(key: string, holder: string, changes: Partial<ClaimRequest> = {}): ClaimRequest {
+  return {
+    id: `id-of-${key}`.padEnd(43, '_'),
+    keyDigest: `digest-${key}`.padEnd(22, '_'),
+    operationRef: `op-${key}-${holder}`.padEnd(22, '_'),
+    fingerprint: 'print-1'.padEnd(43, '_'),
+    spec: '{"v":1,"mode":"bytes"}',
+    parts: { method: 'bWV0aG9kXzE', target: 'dGFyZ2V0XzE', headers: 'aGVhZGVyc18', body: 'Ym9keV9fXzE' },
+    holder: `holder-${holder}`.padEnd(22, '_'),
+    route: 'create-charge',
+    leaseMs: LEASE_MS,
+    retentionMs: RETENTION_MS,
+    onOrphan: { kind: 'hold' },
+    ...changes,
+  }
+}
+
+/** Claims, and fails the test's promise when that is not granted. */
+export async function claimed(store: KeyStore, wish: ClaimRequest): Promise<Claim> {
+  const outcome = await store.claim(wish)
+  if (outcome.kind !== 'claimed') throw new Error(`expected to be granted the claim, but was told ${outcome.kind}`)
+  return outcome.claim
+}
+
+export function keptReply(text: string): StoredReply {
+  return {
+    kind: 'kept',
+    reply: { status: 201, headers: ['Content-Type', 'application/json', 'X-Twice', 'a', 'X-Twice', 'b'], body: Buffer.from(text), trailers: [] },
+  }
+}
+
+export function completion(text: string, events: readonly OutboxEvent[] = []): Completion {
+  return { reply: keptReply(text), attempts: 1, events }
+}
+
+export function event(id: string): OutboxEvent {
+  return { id, sink: 'payments', lane: 'customer-7', type: 'charge.created', payload: Buffer.from(`{"event":"${id}"}`) }
+}
+
+/** Bytes as hex, so that a store may hand back any kind of Uint8Array. */
+export function readable(stored: StoredReply): unknown {
+  if (stored.kind === 'not-kept') return stored
+  const { status, headers, body, trailers } = stored.reply
+  return { status, headers: [...headers], body: Buffer.from(body).toString('hex'), trailers: [...trailers] }
+}
+
+export function readableEvents(events: readonly OutboxEvent[]): unknown {
+  return events.map(({ id, sink, lane, type, payload }) => ({ id, sink, lane, type, payload: Buffer.from(payload).toString('utf8') }))
+}

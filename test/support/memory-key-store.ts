@@ -1,0 +1,96 @@
+import type { OutboxEvent } from '../../src/core/event.ts'
+import { StoreUnavailable, type Clock, type KeyStore } from '../../src/core/ports.ts'
+import type { Claim, KeyId, KeyRecord } from '../../src/core/record.ts'
+import { isFree, onAbandon, onClaim, onComplete, onReap, onRelease, onRenew, onResolve, type Judged } from '../../src/core/transition.ts'
+
+/**
+ * A KeyStore without a disk, for tests of the flows: the transitions of the core over a map. It passes the same
+ * contract suite as the real ones, and is the model that the suite compares them with.
+ */
+export class MemoryKeyStore implements KeyStore {
+  readonly events: OutboxEvent[] = []
+  readonly #clock: Clock
+  readonly #records = new Map<KeyId, KeyRecord>()
+  #secret: string | undefined
+  #closed = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  secret: KeyStore['secret'] = (candidate) => this.#turn(() => this.#secret ??= candidate)
+
+  claim: KeyStore['claim'] = (request, givenUp) => this.#turn((nowMs) => {
+    if (givenUp?.() === true) throw new StoreUnavailable('no', 'given up before it left for the store')
+    return this.#apply(request.id, onClaim(this.#records.get(request.id), request, nowMs))
+  })
+
+  renew: KeyStore['renew'] = (claims) => this.#turn((nowMs) => (
+    claims.map(({ claim, leaseMs }) => this.#apply(claim.id, onRenew(this.#of(claim), claim, leaseMs, nowMs)))
+  ))
+
+  complete: KeyStore['complete'] = (claim, completion) => this.#turn((nowMs) => (
+    this.#apply(claim.id, onComplete(this.#of(claim), claim, completion, nowMs), completion.events)
+  ))
+
+  release: KeyStore['release'] = (claim) => this.#turn(() => this.#apply(claim.id, onRelease(this.#of(claim), claim)))
+
+  abandon: KeyStore['abandon'] = (claim, cause, attempts) => this.#turn((nowMs) => (
+    this.#apply(claim.id, onAbandon(this.#of(claim), claim, cause, attempts, nowMs))
+  ))
+
+  resolve: KeyStore['resolve'] = (id, fence, resolution) => this.#turn((nowMs) => (
+    this.#apply(id, onResolve(this.#records.get(id), fence, resolution, nowMs), resolution.as === 'completed' ? resolution.events : [])
+  ))
+
+  find: KeyStore['find'] = (by, limit) => this.#turn(() => {
+    const wanted = Object.entries(by)
+    return [...this.#records.values()].filter((record) => wanted.every(([name, value]) => Object.entries(record).some(([key, held]) => key === name && held === value))).slice(0, limit)
+  })
+
+  reap: KeyStore['reap'] = (limit) => this.#turn((nowMs) => {
+    const doubts = [...this.#records.values()].map((record) => onReap(record, nowMs)).filter((doubt) => doubt !== undefined).slice(0, limit)
+    for (const doubt of doubts) this.#records.set(doubt.id, doubt)
+    return { orphaned: doubts.length }
+  })
+
+  sweep: KeyStore['sweep'] = (limit) => this.#turn((nowMs) => {
+    const free = [...this.#records.values()].filter((record) => isFree(record, nowMs)).slice(0, limit)
+    for (const { id } of free) this.#records.delete(id)
+    return { deleted: free.length }
+  })
+
+  census: KeyStore['census'] = () => this.#turn(() => {
+    const count = (state: KeyRecord['state']): number => [...this.#records.values()].filter((record) => record.state === state).length
+    return { inFlight: count('in_flight'), uncertain: count('uncertain'), completed: count('completed') }
+  })
+
+  close: KeyStore['close'] = () => {
+    this.#closed = true
+    return Promise.resolve()
+  }
+
+  /** One call at a time, each within one turn: an answer is never interleaved with another call. */
+  async #turn<Result>(act: (nowMs: number) => Result): Promise<Result> {
+    if (this.#closed) throw new StoreUnavailable('no', 'the store is closed')
+    await Promise.resolve()
+    return act(this.#clock.wallMs())
+  }
+
+  #of(claim: Claim): KeyRecord | undefined {
+    return this.#records.get(claim.id)
+  }
+
+  #apply<Outcome>(id: KeyId, { outcome, change }: Judged<Outcome>, events: readonly OutboxEvent[] = []): Outcome {
+    switch (change.kind) {
+      case 'keep': break
+      case 'delete': this.#records.delete(id); break
+      case 'put':
+        this.#records.set(id, change.record)
+        this.events.push(...events.filter((event) => this.events.every(({ id: known }) => known !== event.id)))
+        break
+      default: change satisfies never
+    }
+    return outcome
+  }
+}
