@@ -24,18 +24,6 @@ export function firstOf(fields: Fields, name: string): string | undefined {
   return undefined
 }
 
-/** The members of a comma-separated list field, lower-cased and trimmed (RFC 9110 section 5.6.1). */
-export function membersOf(fields: Fields, name: string): string[] {
-  const members: string[] = []
-  for (const value of valuesOf(fields, name)) {
-    for (const member of value.split(',')) {
-      const trimmed = member.trim().toLowerCase()
-      if (trimmed !== '') members.push(trimmed)
-    }
-  }
-  return members
-}
-
 /** The fields without those whose lower-case name is in one of the sets. */
 export function without(fields: Fields, names: ReadonlySet<string>, more?: ReadonlySet<string>): string[] {
   const kept: string[] = []
@@ -61,8 +49,15 @@ const NONE: ReadonlySet<string> = new Set()
 
 /** The lower-case names that this message's own `Connection` field makes hop-by-hop. */
 export function connectionNames(fields: Fields): ReadonlySet<string> {
-  const named = membersOf(fields, 'connection')
-  return named.length === 0 || (named.length === 1 && (named[0] === 'keep-alive' || named[0] === 'close')) ? NONE : new Set(named)
+  let names: Set<string> | undefined
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i]?.length !== 10 || fields[i]?.toLowerCase() !== 'connection') continue
+    const value = fields[i + 1] ?? ''
+    if (/^(?:keep-alive|close)$/i.test(value)) continue // nearly always
+    names ??= new Set()
+    for (const member of value.split(',')) names.add(member.trim().toLowerCase())
+  }
+  return names ?? NONE
 }
 
 /**

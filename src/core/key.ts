@@ -24,11 +24,14 @@ export function readKey(fields: Fields): KeyReading {
   if (more.length > 0) return { kind: 'invalid', detail: 'Idempotency-Key was sent more than once' }
   if (connectionNames(fields).has(KEY_HEADER)) return { kind: 'invalid', detail: 'the Connection field must not name Idempotency-Key' }
   const line = first.trim()
-  const key = line.startsWith('"') ? unquoted(line) : line
+  const key = line.startsWith('"') ? PLAIN_QUOTED.exec(line)?.[1] ?? unquoted(line) : line
   if (key === undefined) return { kind: 'invalid', detail: 'a quoted Idempotency-Key must be a structured-field string (RFC 9651)' }
   if (!KEY.test(key)) return { kind: 'invalid', detail: 'Idempotency-Key must be 1 to 255 visible ASCII characters' }
   return { kind: 'present', key }
 }
+
+/** Nearly every quoted key: no escapes, no parameters. The rest goes to the parser. */
+const PLAIN_QUOTED = /^"([\x21\x23-\x5b\x5d-\x7e]+)"$/
 
 function unquoted(line: string): string | undefined {
   try {

@@ -71,7 +71,7 @@ function claimRequest(entry: Entry, deps: ClaimDependencies): ClaimRequest {
   return {
     id: entry.id,
     keyDigest: keyDigest(deps.namespace.secret, entry.key),
-    operationRef: `op_${deps.random.token(15)}`,
+    operationRef: operationRef(deps),
     fingerprint: entry.fingerprint.digest,
     spec: entry.fingerprint.spec,
     parts: entry.fingerprint.parts,
@@ -81,4 +81,12 @@ function claimRequest(entry: Entry, deps: ClaimDependencies): ClaimRequest {
     retentionMs: entry.retentionMs,
     onOrphan: whenUnsure.kind === 'resend' ? { kind: 'take', withinMs: whenUnsure.withinMs } : { kind: 'hold' },
   }
+}
+
+/**
+ * Random and unique, with the time in front: stores keep an index of these names, and names that grow are added at its
+ * end instead of all over it. 9 base-36 digits hold milliseconds until the year 5188.
+ */
+function operationRef({ clock, random }: ClaimDependencies): string {
+  return `op_${clock.wallMs().toString(36).padStart(9, '0')}${random.token(12)}`
 }

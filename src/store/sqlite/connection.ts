@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { StoreUnavailable, type Clock } from '../../core/ports.ts'
 import type { Sent } from '../group-commit.ts'
-import { Bodies, CLOSE, unpack, type Answer, type Answers, type Batch, type Call, type Greeting } from './wire.ts'
+import { Bodies, CLOSE, fromJson, toJson, unpack, type Answer, type Answers, type Batch, type Call, type Greeting } from './wire.ts'
 
 /** Written when its batch is made, so that the bodies of a batch find each other. */
 export type WrittenCall = (bodies: Bodies) => Call
@@ -40,14 +40,14 @@ export class Connection {
     const outgoing = new Bodies()
     const calls = batch.map((write) => write(outgoing))
     const packed = outgoing.packed()
-    const message: Batch = [this.#clock.wallMs(), calls, outgoing.lengths, packed]
+    const message: Batch = [this.#clock.wallMs(), toJson(calls), outgoing.lengths, packed]
     const answers = await new Promise<Answers | StoreUnavailable>((resolve) => {
       this.#answer = resolve
       this.#worker.postMessage(message, [packed.buffer])
     })
     if (answers instanceof StoreUnavailable) throw answers
     const bodies = unpack(answers[1], answers[2])
-    return answers[0].map((answer) => sentOf(answer, bodies))
+    return fromJson(answers[0]).map((answer) => sentOf(answer, bodies))
   }
 
   /** Resolves when the database is closed and the thread has ended, however it did. */

@@ -6,7 +6,7 @@ import { KeyRows } from './key-rows.ts'
 import { openDatabase, lockAndSettle } from './opening.ts'
 import { perform } from './operations.ts'
 import { prepareAll, type Statements } from './statements.ts'
-import { Bodies, unpack, type Answer, type Answers, type Batch, type Call, type WorkerOptions } from './wire.ts'
+import { Bodies, fromJson, toJson, unpack, type Answer, type Answers, type Batch, type Call, type WorkerOptions } from './wire.ts'
 import { openWitness, writeWitness } from './witness.ts'
 
 /*
@@ -46,7 +46,8 @@ export class Engine {
     this.#watch = new FileWatch(this.#files)
   }
 
-  run([nowMs, calls, lengths, packed]: Batch): Answers {
+  run([nowMs, text, lengths, packed]: Batch): Answers {
+    const calls = fromJson(text)
     const incoming = unpack(lengths, packed)
     let outgoing = new Bodies()
     let end = this.#transact(calls, nowMs, incoming, outgoing)
@@ -55,7 +56,7 @@ export class Engine {
       outgoing = new Bodies()
       end = { kind: 'answered', answers: calls.flatMap((call) => answersOf(this.#transact([call], nowMs, incoming, outgoing), 1)) }
     }
-    return [answersOf(end, calls.length), outgoing.lengths, outgoing.packed()]
+    return [toJson(answersOf(end, calls.length)), outgoing.lengths, outgoing.packed()]
   }
 
   /** SQLite checkpoints and deletes its log on closing. */

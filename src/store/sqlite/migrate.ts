@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { readLedger, writeLedger } from './ledger.ts'
-import { prepareLedger } from './statements.ts'
+import { prepare, prepareLedger } from './statements.ts'
 
 const FOLDER = new URL('./migrations/', import.meta.url)
 
@@ -12,9 +12,9 @@ interface Migration {
 
 /** 0 for a database without a schema. */
 export function schemaOf(database: DatabaseSync): number {
-  if (database.prepare("select 1 from sqlite_schema where name = 'migration'").get() === undefined) return 0
-  const row = database.prepare('select coalesce(max(number), 0) as number from migration').get()
-  return Number(row?.['number'])
+  if (prepare(database, 'has-migrations').get() === undefined) return 0
+  const row: unknown = prepare(database, 'newest-migration').get()
+  return Array.isArray(row) ? Number(row[0]) : 0
 }
 
 export function newestKnown(): number {
@@ -26,15 +26,15 @@ export function newestKnown(): number {
  * one process per file, but a file may have been migrated between its inspection and its lock) finds the row there.
  */
 export function migrate(database: DatabaseSync, nowMs: number): void {
-  database.exec('create table if not exists migration (number integer primary key, name text not null, applied_at integer not null) strict')
+  prepare(database, 'create-migrations').run()
   for (const { number, name } of known()) {
-    database.exec('begin immediate')
-    const { changes } = database.prepare('insert into migration values (?, ?, ?) on conflict do nothing').run(number, name, nowMs)
+    prepare(database, 'begin').run()
+    const { changes } = prepare(database, 'insert-migration').run(number, name, nowMs)
     if (changes === 1) {
       database.exec(readFileSync(new URL(name, FOLDER), 'utf8'))
       countAsCommit(database, number)
     }
-    database.exec('commit')
+    prepare(database, 'commit').run()
   }
 }
 

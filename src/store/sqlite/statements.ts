@@ -37,7 +37,7 @@ export function prepareLedger(database: DatabaseSync): Pick<Statements, 'ledger'
 }
 
 /** Rows come as arrays: an object per row would cost more than the look-up. */
-function prepare(database: DatabaseSync, name: string): StatementSync {
+export function prepare(database: DatabaseSync, name: string): StatementSync {
   const statement = database.prepare(readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), 'utf8'))
   statement.setReturnArrays(true)
   return statement
