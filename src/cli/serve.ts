@@ -4,13 +4,11 @@ import type { Config } from '../config/config.ts'
 import { loadFrom } from '../config/load.ts'
 import { formatMistake } from '../config/mistakes.ts'
 import type { Environment } from '../config/substitute.ts'
+import { systemClock } from '../host/clock.ts'
 import { onStopSignals } from '../host/signals.ts'
+import { LineBuffer } from '../telemetry/line-buffer.ts'
 import type { Flags } from './arguments.ts'
 import { EXIT, type Output } from './output.ts'
-
-/** Lines wait for this many bytes or milliseconds, so that a busy sidecar does not make a system call for each. */
-const LOG_BUFFER_BYTES = 4096
-const LOG_FLUSH_MS = 200
 
 /** Runs the sidecar until a signal drains it; see EXIT for how the process ends. */
 export async function serve(flags: Flags, environment: Environment, output: Output): Promise<void> {
@@ -30,8 +28,9 @@ export async function serve(flags: Flags, environment: Environment, output: Outp
 }
 
 async function run(config: Config, output: Output): Promise<void> {
-  const log = pino.destination({ fd: 1, sync: false, minLength: LOG_BUFFER_BYTES, periodicFlush: LOG_FLUSH_MS })
-  log.on('error', () => undefined) // a closed stdout must not end the sidecar
+  const standardOutput = pino.destination({ fd: 1, sync: false })
+  standardOutput.on('error', () => undefined) // a closed stdout must not end the sidecar
+  const log = new LineBuffer(standardOutput, systemClock())
   const leave = (code: number): void => {
     try {
       log.flushSync()

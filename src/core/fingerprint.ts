@@ -64,7 +64,7 @@ export function fingerprint(secret: string, spec: FingerprintSpec, { method, tar
     digest: sha256(`${secret}\n${text}\n${method.length}:${method}${target.length}:${target}${headers.length}:${headers}${content}`),
     spec: text,
     get parts() {
-      parts ??= { method: part(secret, 'method', method), target: part(secret, 'target', target), headers: part(secret, 'headers', headers), body: part(secret, 'body', content) }
+      parts ??= [recurring(secret, 'method', method), part(secret, 'target', target), recurring(secret, 'headers', headers), part(secret, 'body', content)].join('.')
       return parts
     },
   }
@@ -80,15 +80,30 @@ function headerText(spec: FingerprintSpec, fields: Fields): string {
   return headers
 }
 
+const PART_NAMES = ['method', 'target', 'headers', 'body'] as const
+
 /** The names of the parts in which two requests differ. */
 export function differing(first: Parts, second: Parts): string[] {
-  const names: (keyof Parts)[] = ['method', 'target', 'headers', 'body']
-  return names.filter((name) => first[name] !== second[name])
+  const [one, other] = [first.split('.'), second.split('.')]
+  return PART_NAMES.filter((_, i) => one[i] !== other[i])
 }
 
 /** 66 bits are enough to tell two parts apart, and too few to be worth a search. */
 function part(secret: string, label: string, text: string): string {
   return sha256(`${secret}\n${label}\n${text}`).slice(0, 11)
+}
+
+/** Methods and content types come again and again; their digests are kept, within bounds, since others can be made up. */
+const MOST_RECURRING = 256
+const recurrent = new Map<string, string>()
+
+function recurring(secret: string, label: string, text: string): string {
+  const at = `${secret}\n${label}\n${text}`
+  let digest = recurrent.get(at)
+  if (digest !== undefined) return digest
+  digest = part(secret, label, text)
+  if (recurrent.size < MOST_RECURRING && text.length <= MOST_RECURRING) recurrent.set(at, digest)
+  return digest
 }
 
 /** Without a multipart boundary: it is random per sending, and a client's retry makes a new one. */

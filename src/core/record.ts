@@ -28,13 +28,11 @@ export interface Claim {
   readonly fence: number
 }
 
-/** Digests of single parts of a request (base64url of 66 bits each), so that a mismatch can name the part that differed. */
-export interface Parts {
-  readonly method: string
-  readonly target: string
-  readonly headers: string
-  readonly body: string
-}
+/**
+ * Digests of the parts of a request, 66 bits each, so that a mismatch can name the part that differed: those of method,
+ * target, headers and body in this order, joined by dots. Stores keep it as it is; see `differing` in fingerprint.ts.
+ */
+export type Parts = string
 
 export type DoubtCause = 'lease-expired' | 'connection-lost' | 'reply-incomplete' | 'ambiguous-status' | 'deadline' | 'shutdown'
 

@@ -9,7 +9,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
  * library's own error objects might carry.
  */
 export function openJournal(level: LogLevel, destination: DestinationStream): Journal & { readonly logger: Logger } {
-  const options: LoggerOptions = { level, base: { service: 'onceward' }, timestamp: pino.stdTimeFunctions.isoTime }
+  const options: LoggerOptions = { level, base: { service: 'onceward' } }
   const logger = pino({ ...options, redact: { paths: ['headers', 'body', 'authorization', 'cookie', 'key', '*.headers', '*.body', '*.authorization', '*.cookie'], censor: '[redacted]' } }, destination)
   // One line per request: its type names every field and each is safe, so the search for others is spared.
   const lines = pino(options, destination)

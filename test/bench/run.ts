@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path'
  */
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5)
 const ROUND_MS = Number(process.env['BENCH_ROUND_MS'] ?? 4000)
-const CONNECTIONS = 32
+const CONNECTIONS = 64
 
 /** What the first issue asks for, as a share of the bare proxy's CPU per request. */
 const BARS = { 'new key': 1.2, replay: 0.5 } as const

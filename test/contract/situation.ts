@@ -50,7 +50,7 @@ export function request(key: string, holder: string, changes: Partial<ClaimReque
     operationRef: `op-${key}-${holder}`.padEnd(22, '_'),
     fingerprint: 'print-1'.padEnd(43, '_'),
     spec: '{"v":1,"mode":"bytes"}',
-    parts: { method: 'bWV0aG9kXzE', target: 'dGFyZ2V0XzE', headers: 'aGVhZGVyc18', body: 'Ym9keV9fXzE' },
+    parts: 'bWV0aG9kXzE.dGFyZ2V0XzE.aGVhZGVyc18.Ym9keV9fXzE',
     holder: `holder-${holder}`.padEnd(22, '_'),
     route: 'create-charge',
     leaseMs: LEASE_MS,

@@ -42,5 +42,5 @@ test('a specification survives being stored, and the order of its headers means 
 
 test('stored digests cannot be matched against guesses without the secret', async (t) => {
   t.not(fingerprint('other', SPEC, INPUT).digest, of({}).digest)
-  t.not(fingerprint('other', SPEC, INPUT).parts.body, of({}).parts.body)
+  t.same(differing(fingerprint('other', SPEC, INPUT).parts, of({}).parts), ['method', 'target', 'headers', 'body'])
 })

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import type { Fields } from '../../core/headers.ts'
 import type { StoredReply } from '../../core/reply.ts'
 import type { OutboxEvent } from '../../core/event.ts'
-import type { DoubtCause, KeyRecord, Parts } from '../../core/record.ts'
+import type { DoubtCause, KeyRecord } from '../../core/record.ts'
 
 /*
  * Between a record and its columns. Rows are plain arrays in the order of insert-key.sql: they cross the threads and
@@ -32,9 +32,8 @@ export const FIXED_COLUMNS = 8
 export class Damaged extends Error {}
 
 export function columnsOf(record: KeyRecord): Columns {
-  const { method, target, headers, body } = record.parts
   const columns: Columns = [
-    record.id, record.keyDigest, record.operationRef, record.fingerprint, record.spec, `${method}.${target}.${headers}.${body}`, record.route, record.createdAt,
+    record.id, record.keyDigest, record.operationRef, record.fingerprint, record.spec, record.parts, record.route, record.createdAt,
     record.holder, record.fence, record.retainUntil, record.attempts, record.state,
     null, null, null, null, null, null, null, null,
   ]
@@ -53,7 +52,7 @@ export function recordOf(row: Row): KeyRecord {
     , id, keyDigest, operationRef, fingerprint, spec, parts, route, createdAt, holder, fence, retainUntil, attempts, state,
     leaseUntil, completedAt, since, cause, status, headers, trailers, body,
   ] = row
-  const common = { id, keyDigest, operationRef, fingerprint, spec, parts: partsOf(parts), route, createdAt, holder, fence, retainUntil, attempts }
+  const common = { id, keyDigest, operationRef, fingerprint, spec, parts, route, createdAt, holder, fence, retainUntil, attempts }
   if (state === 'in_flight' && leaseUntil !== null) return { ...common, state, leaseUntil }
   if (state === 'uncertain' && since !== null && cause !== null) return { ...common, state, since, cause }
   if (state === 'completed' && completedAt !== null && status !== null) {
@@ -124,11 +123,6 @@ function putReply(columns: Columns, stored: StoredReply): void {
   columns[18] = sealedText(stored.reply.headers)
   columns[19] = sealedText(stored.reply.trailers)
   columns[20] = stored.reply.body
-}
-
-function partsOf(text: string): Parts {
-  const [method = '', target = '', headers = '', body = ''] = text.split('.')
-  return { method, target, headers, body }
 }
 
 function openFields(sealed: Fields): Fields {
