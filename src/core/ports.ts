@@ -135,6 +135,8 @@ export interface SettledLine {
   readonly attempts: number
   /** why the key is in doubt, why nothing was sent, or which parts differed */
   readonly cause: string | null
+  /** the client had been answered at its deadline; `status` is what it would have got */
+  readonly late: boolean
   readonly durationMs: number
 }
 

@@ -69,18 +69,21 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
 function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<Answer> {
   return new Promise((resolve) => {
     const course: Course = { phase: 'claiming', overdue: false, operationRef: null }
+    const flight = new Flight(entry.fingerprint)
     const cancel = deps.clock.after(entry.policy.deadlineMs, () => {
       course.overdue = true
+      // Whoever waits for this claim's result must not wait longer for a store that hangs.
+      if (course.phase === 'claiming') flight.end(noStore())
       resolve(atDeadline(course.phase, course.operationRef))
     })
-    const flown = fly(entry, course, deps)
+    const flown = fly(entry, flight, course, deps)
       .catch((error: unknown): Ending => {
         deps.journal.error('request.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
         return { answer: notRecorded(course.operationRef), outcome: 'unavailable', operationRef: course.operationRef, attempts: 0, cause: 'defect' }
       })
       .then((ending) => {
         if (course.overdue) letGo(ending.answer)
-        return resolve(report(entry, ending, startedAt, deps))
+        return resolve(report(entry, ending, startedAt, deps, course.overdue))
       })
       .finally(() => {
         cancel()
@@ -90,9 +93,8 @@ function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<
   })
 }
 
-async function fly(entry: Entry, course: Course, deps: FlowDependencies): Promise<Ending> {
+async function fly(entry: Entry, flight: Flight, course: Course, deps: FlowDependencies): Promise<Ending> {
   const { checkpoint } = deps
-  const flight = new Flight(entry.fingerprint)
   if (!deps.flights.has(entry.id)) deps.flights.set(entry.id, flight)
   let drop: () => void = () => undefined
   let told: Answer = noStore()
@@ -111,6 +113,7 @@ async function fly(entry: Entry, course: Course, deps: FlowDependencies): Promis
     const { operationRef, recovering, retainUntil } = claimed
     course.phase = 'attempting'
     course.operationRef = operationRef
+    told = notRecorded(operationRef)
     deps.flights.set(entry.id, flight)
     flight.sayClaimed(operationRef)
     const lease = deps.leases.keep(claimed.claim, entry.policy.leaseMs, issuedAt)
@@ -150,14 +153,14 @@ function letGo(answer: Answer): void {
 }
 
 /** Counts and logs the end of one guarded request; called once for each. */
-function report(entry: Entry, ending: Ending, startedAt: number, deps: FlowDependencies): Answer {
+function report(entry: Entry, ending: Ending, startedAt: number, deps: FlowDependencies, late = false): Answer {
   const { answer, outcome, operationRef, attempts: made, cause } = ending
   entry.call.forgetBody()
   if (outcome === 'unavailable' && entry.call.gone()) return { kind: 'none' }
   deps.meter.key(outcome, entry.route)
   deps.journal.settled({
     route: entry.route, method: entry.call.method, outcome, status: statusOf(answer), id: entry.id.slice(0, 8), operationRef,
-    attempts: made, cause, durationMs: Math.round((deps.clock.monotonicMs() - startedAt) * 10) / 10,
+    attempts: made, cause, late, durationMs: Math.round((deps.clock.monotonicMs() - startedAt) * 10) / 10,
   })
   return answer
 }

@@ -83,3 +83,21 @@ test('an unready store shows in /readyz', async (t) => {
   t.same(await unready.json(), { ready: false, reasons: ['store unavailable'] })
   t.equal((await fetch(`${sidecar.adminAddress}/healthz`)).status, 200)
 })
+
+test('a store that hangs costs every client its deadline and no more, duplicates included', async (t) => {
+  const upstream = await scriptedUpstream(t, ({ socket }) => respond(socket, 200, 'ok'))
+  let wake: () => void = () => undefined
+  const hung = new Promise<void>((resolve) => { wake = resolve })
+  const hanging = (authority: KeyStore): KeyStore => new Proxy(authority, {
+    get(target, name: keyof KeyStore) {
+      const real = target[name].bind(target) as (...args: unknown[]) => Promise<unknown>
+      return name === 'claim' ? async (...args: unknown[]) => { await hung; return await real(...args) } : real
+    },
+  })
+  const sidecar = await startForTest(t, upstream.origin, { yaml: 'defaults: { retry: { deadline: 100ms } }', seams: { store: hanging } })
+  const answers = await Promise.all([1, 2, 3].map(() => sidecar.post('k1')))
+  for (const answer of answers) t.match(answer, { status: 503, problem: 'store-unavailable' })
+  wake()
+  t.match(await until(() => sidecar.post('k1'), ({ status }) => status !== 409 && status !== 503), { status: 200 }, 'and what was claimed too late is given back')
+  t.equal(upstream.requests.length, 1)
+})
