@@ -40,7 +40,7 @@ const SETTLE_GRACE_MS = 5000
 export async function startSidecar(config: Config, log: DestinationStream, seams: Seams = {}): Promise<Sidecar> {
   const clock = systemClock()
   const random = systemRandom()
-  const journal = openJournal(config.logLevel, log)
+  const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
   const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock })

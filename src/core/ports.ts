@@ -127,7 +127,7 @@ export interface Meter {
 export interface SettledLine {
   readonly route: string
   readonly method: string
-  readonly outcome: string
+  readonly outcome: KeyOutcome
   readonly status: number
   /** first 8 characters of the id, enough to find the record and too few to be the key */
   readonly id: string
