@@ -64,7 +64,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
   const proxy = new ProxyListener({
     ...connections, routes: config.routes, heldBodiesBytes: config.limits.heldBodiesBytes,
-    handle: (call, admitted) => handle(call, admitted, flow), meter, journal,
+    handle: (call, admitted) => handle(call, admitted, flow), meter, journal, clock,
   })
   await upkeep.runOnce()
   upkeep.start()

@@ -45,26 +45,22 @@ export class HttpCall implements Call {
     const request = this.#request
     const chunks: Buffer[] = []
     let size = 0
+    let ended = false
     const end = (reading: BodyReading): void => {
-      request.off('data', onData).off('end', onEnd).off('close', onClose)
-      if (reading.kind !== 'body') {
-        this.forgetBody()
-        request.resume() // what still comes is read and thrown away, so that the client can read our answer
-      }
+      if (ended) return // 'close' comes after 'end', too, and listeners cost more to take off than to ignore
+      ended = true
+      if (reading.kind !== 'body') this.forgetBody()
       resolve(reading)
     }
-    const onData = (chunk: Buffer): void => {
+    request.on('data', (chunk: Buffer) => {
+      if (ended) return // what still comes is read and thrown away, so that the client can read our answer
       size += chunk.length
       if (size > maxBytes) return end({ kind: 'too-large' })
       if (!this.#held.take(chunk.length)) return end({ kind: 'no-room' })
       this.#heldBytes += chunk.length
       chunks.push(chunk)
-    }
-    const onEnd = (): void => end({ kind: 'body', body: joined(chunks) })
-    const onClose = (): void => end({ kind: 'broken-off' })
-    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', nothing)
+    })
+    request.on('end', () => end({ kind: 'body', body: joined(chunks) }))
+    request.on('close', () => end({ kind: 'broken-off' })) // without a listener for 'error' node emits none here
   }
 }
-
-/** 'close' follows every 'error' of a request; without a listener node would end the process. */
-function nothing(): void {}

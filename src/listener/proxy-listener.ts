@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import type { Journal, Meter } from '../core/ports.ts'
+import type { Clock, Journal, Meter } from '../core/ports.ts'
 import type { Route } from '../core/route.ts'
 import { admit, type Admission } from '../request/admit.ts'
 import type { Answer, Call } from '../request/call.ts'
@@ -15,7 +15,11 @@ export interface ListenerOptions extends PassThroughOptions {
   readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
   readonly meter: Meter
   readonly journal: Journal
+  readonly clock: Clock
 }
+
+/** While draining, connections that fell idle are closed this often. */
+const SWEEP_MS = 50
 
 /**
  * The listener for clients. It looks at each message raw, before any framework does: what is guarded goes down flow
@@ -27,8 +31,7 @@ export class ProxyListener {
   readonly #app: FastifyInstance
   #server: Server | null = null
   #draining = false
-  #open = 0
-  #onEmpty: () => void = () => undefined
+  #cancelSweep: () => void = () => undefined
 
   constructor(options: ListenerOptions) {
     this.#options = options
@@ -48,30 +51,35 @@ export class ProxyListener {
   }
 
   /**
-   * From now on new connections are refused and every answer closes its own; resolves once the last one that was
-   * begun is written. May be called once.
+   * From now on new connections are refused and every answer closes its own; resolves once the last connection is
+   * closed, so that everything written has left. May be called once.
    */
   drain(): Promise<void> {
     this.#draining = true
-    this.#server?.close()
-    this.#server?.closeIdleConnections()
     return new Promise((resolve) => {
-      this.#onEmpty = resolve
-      if (this.#open === 0) resolve()
+      const server = this.#server
+      if (server === null) return resolve()
+      let closed = false
+      server.close(() => {
+        closed = true
+        resolve()
+      })
+      // An answer that had begun before the drain leaves its connection open and idle.
+      const sweep = (): void => {
+        server.closeIdleConnections()
+        if (!closed) this.#cancelSweep = this.#options.clock.after(SWEEP_MS, sweep)
+      }
+      sweep()
     })
   }
 
   async close(): Promise<void> {
+    this.#cancelSweep()
     this.#server?.closeAllConnections()
     await this.#app.close()
   }
 
   #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
-    this.#open += 1
-    response.on('close', () => {
-      this.#open -= 1
-      if (this.#draining && this.#open === 0) this.#onEmpty()
-    })
     const call = new HttpCall(request, response, this.#held)
     const admitted = admit(call, this.#options.routes)
     switch (admitted.kind) {
