@@ -6,7 +6,8 @@ import { join, resolve } from 'node:path'
 /*
  * CPU per request of the proxy (all its threads), side by side in one run: direct, bare @fastify/http-proxy, and the
  * product as shipped (from dist, logs and metrics on) for a new key and for a replay. Rounds alternate between the
- * cases and the median counts, so that a machine's mood hits all of them. Exit code 1 if a bar is missed.
+ * cases and the median counts, so that a machine's mood hits all of them. Each case has a process of its own, as the
+ * bare proxy has. Exit code 1 if a bar is missed.
  */
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5)
 const ROUND_MS = Number(process.env['BENCH_ROUND_MS'] ?? 4000)
@@ -25,12 +26,12 @@ interface Round { readonly perSecond: number, readonly cpuUs: number, readonly p
 
 const folder = mkdtempSync(join(tmpdir(), 'onceward-bench-'))
 const children: ChildProcess[] = []
-const log = openSync(join(folder, 'sidecar.log'), 'w')
+const logs: number[] = []
 try {
   process.exitCode = await main() ? 0 : 1
 } finally {
   for (const child of children) child.kill('SIGTERM')
-  closeSync(log)
+  for (const log of logs) closeSync(log)
   rmSync(folder, { recursive: true, force: true })
 }
 
@@ -38,20 +39,22 @@ async function main(): Promise<boolean> {
   const upstream = await forked('upstream.ts', [])
   const origin = `http://127.0.0.1:${upstream.port}`
   const bare = await forked('bare-proxy.ts', [origin])
-  const sidecar = await startProduct(origin)
+  const passing = await startProduct(origin, 'pass')
+  const claiming = await startProduct(origin, 'new')
+  const replaying = await startProduct(origin, 'replay')
   const cases: Case[] = [
     { name: 'direct', ...upstream, keys: 'none' },
     { name: 'bare http-proxy', ...bare, keys: 'none' },
-    { name: 'pass-through', ...sidecar, keys: 'none' },
-    { name: 'new key', ...sidecar, keys: 'new' },
-    { name: 'replay', ...sidecar, keys: 'same' },
+    { name: 'pass-through', ...passing, keys: 'none' },
+    { name: 'new key', ...claiming, keys: 'new' },
+    { name: 'replay', ...replaying, keys: 'same' },
   ]
   const rounds = new Map<string, Round[]>()
   for (const one of cases) await round(one, 'warm') // one round each that does not count: JIT, pools, page cache
   for (let i = 0; i < ROUNDS; i += 1) {
     for (const one of cases) rounds.set(one.name, [...(rounds.get(one.name) ?? []), await round(one, `r${i}`)])
   }
-  return print(rounds, sidecar)
+  return print(rounds, passing)
 }
 
 async function round(one: Case, label: string): Promise<Round> {
@@ -93,21 +96,24 @@ async function forked(file: string, args: readonly string[]): Promise<{ port: nu
 }
 
 /** The built product, its log in a file, as a service manager would run it. */
-async function startProduct(origin: string): Promise<{ port: number, pid: number, idleRssMb: number, readyMs: number }> {
+async function startProduct(origin: string, name: string): Promise<{ port: number, pid: number, idleRssMb: number, readyMs: number }> {
+  const logFile = join(folder, `${name}.log`)
+  const log = openSync(logFile, 'w')
+  logs.push(log)
   const startedAt = performance.now()
   const main = resolve(import.meta.dirname, '../../dist/onceward.js')
-  const child = spawn(process.execPath, [main, '--upstream', origin, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--data-dir', join(folder, 'data')], { stdio: ['ignore', log, 'inherit'] })
+  const child = spawn(process.execPath, [main, '--upstream', origin, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--data-dir', join(folder, name)], { stdio: ['ignore', log, 'inherit'] })
   children.push(child)
-  const address = await readyAddress(child)
+  const address = await readyAddress(child, logFile)
   const readyMs = performance.now() - startedAt
   await new Promise((resolve) => { setTimeout(resolve, 2 * 1000) }) // idle is measured when the start has settled
   const idleRssMb = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
   return { port: Number(new URL(address).port), pid: child.pid ?? 0, idleRssMb, readyMs }
 }
 
-async function readyAddress(child: ChildProcess): Promise<string> {
+async function readyAddress(child: ChildProcess, logFile: string): Promise<string> {
   while (child.exitCode === null) {
-    const line = readFileSync(join(folder, 'sidecar.log'), 'utf8').split('\n').find((text) => text.includes('"sidecar.ready"'))
+    const line = readFileSync(logFile, 'utf8').split('\n').find((text) => text.includes('"sidecar.ready"'))
     if (line !== undefined) return (JSON.parse(line) as { address: string }).address
     await new Promise((resolve) => { setTimeout(resolve, 10) })
   }
