@@ -1,7 +1,7 @@
 import type { Clock } from '../core/ports.ts'
 
 /** Where lines go in the end; `flushSync` empties what it holds itself. */
-export interface Sink {
+export interface Destination {
   write(text: string): unknown
   flushSync(): void
 }
@@ -15,13 +15,13 @@ const DELAY_MS = 200
  * What is lost in a kill -9 are the lines of the last fifth of a second; no answer depends on them.
  */
 export class LineBuffer {
-  readonly #sink: Sink
+  readonly #destination: Destination
   readonly #clock: Clock
   #held = ''
   #cancel: (() => void) | null = null
 
-  constructor(sink: Sink, clock: Clock) {
-    this.#sink = sink
+  constructor(destination: Destination, clock: Clock) {
+    this.#destination = destination
     this.#clock = clock
   }
 
@@ -33,7 +33,7 @@ export class LineBuffer {
 
   flushSync(): void {
     this.#handOn()
-    this.#sink.flushSync()
+    this.#destination.flushSync()
   }
 
   #handOn(): void {
@@ -42,6 +42,6 @@ export class LineBuffer {
     const text = this.#held
     if (text === '') return
     this.#held = ''
-    this.#sink.write(text)
+    this.#destination.write(text)
   }
 }

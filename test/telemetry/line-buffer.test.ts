@@ -27,7 +27,7 @@ test('many lines do not wait', async (t) => {
   t.equal(writes.length, 1)
 })
 
-test('at the end everything is written, down to the last sink', async (t) => {
+test('at the end everything is written, down to what the destination holds', async (t) => {
   const { writes, lines } = buffer()
   lines.write('last\n')
   lines.flushSync()
