@@ -2,7 +2,7 @@ import type { Ajv, AnySchema, ErrorObject, SchemaValidateFunction, ValidateFunct
 import { isRecord } from './document.ts'
 import { expectedOf, suggestionsFor, type FieldSchema } from './expectations.ts'
 import { FORMATS } from './formats.ts'
-import { unknownField, wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
+import { alternatives, unknownField, wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { nearest } from './nearest.ts'
 import { IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { SCHEMA, type Document, type Draft } from './schema.ts'
@@ -97,6 +97,8 @@ function mistakeOf(error: ErrorObject, locate: Locate): Mistake {
       return wrongValue(locate(path), path, 'every value once')
     case 'minItems':
       return wrongValue({ ...locate(path), found: 'an empty list' }, path, 'at least one')
+    case 'minProperties': case 'maxProperties':
+      return wrongValue(locate(path), path, `exactly one of ${alternatives(Object.keys(schema.properties ?? {}))}`)
     case 'formatMinimum': return wrongValue(locate(path), path, `at least ${String(error.schema)}`)
     case 'formatMaximum': return wrongValue(locate(path), path, `at most ${String(error.schema)}`)
     default: {

@@ -1,4 +1,5 @@
 import { METHODS } from 'node:http'
+import { parsePointer } from '../core/json-pointer.ts'
 import { readPath } from '../core/route.ts'
 import { parseAddress, parseLoopback, parseOrigin } from './addresses.ts'
 import { nearest } from './nearest.ts'
@@ -62,6 +63,11 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
   'header-name': {
     expected: 'the name of a header such as authorization',
     accepts: (text) => TOKEN.test(text),
+  },
+  'json-pointer': {
+    expected: 'a JSON pointer such as /id or /data/object/id',
+    accepts: (text) => parsePointer(text) !== undefined,
+    suggest: (text) => (/^[\w$][\w.$-]*$/.test(text) ? [`/${text.replace(/^\$\./, '').replaceAll('.', '/')}`] : []),
   },
   'service-name': {
     expected: '1 to 64 of the characters A-Z a-z 0-9 . _ -',

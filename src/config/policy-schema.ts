@@ -11,6 +11,7 @@ const DELAY = { ...DURATION, formatMaximum: '24h' } as const
 /** ten years: past it a number is a typing error, not a plan */
 const SPAN = { ...DURATION, formatMinimum: '1s', formatMaximum: '3650d' } as const
 const HEADERS = { type: 'array', uniqueItems: true, items: { type: 'string', format: 'header-name' } } as const
+const POINTER = { type: 'string', format: 'json-pointer', pattern: '^/' } as const
 const STATUSES = { type: 'array', uniqueItems: true, items: { type: 'integer', minimum: 200, maximum: 599 } } as const
 
 export const IDEMPOTENCY = {
@@ -21,6 +22,17 @@ export const IDEMPOTENCY = {
     key: {
       enum: ['required', 'optional', 'ignored'], default: 'optional',
       description: '`required`: a request without a key is answered 400. `optional`: it is forwarded without protection. `ignored`: the route passes everything as it is.',
+    },
+    key_from: {
+      anyOf: [{ const: 'none' }, {
+        type: 'object', additionalProperties: false, minProperties: 1, maxProperties: 1, examples: ['{header: webhook-id}'],
+        properties: {
+          header: { type: 'string', format: 'header-name', description: 'A header whose value is the key, such as `webhook-id`.' },
+          headers: { ...HEADERS, minItems: 2, description: 'Headers whose values make the key together, such as `[ce-source, ce-id]`. A request has all of them or none.' },
+          pointer: { ...POINTER, description: 'A JSON pointer (RFC 6901) to a text or an integer of the body, such as `/id`. Only where a key is `required`.' },
+        },
+      }],
+      description: 'Where the key is if there is no Idempotency-Key; without it, nowhere else. See docs/keys.md.',
     },
     retention: { ...SPAN, default: '24h', description: 'How long a completed key answers, counted from its first request. Doubts are never forgotten.' },
     retention_bounds: {
@@ -69,7 +81,17 @@ export const IDEMPOTENCY = {
     },
     fingerprint: {
       type: 'object', additionalProperties: false, description: 'What makes two requests the same request: method, path and query, Content-Type and body always do.',
-      properties: { headers: { ...HEADERS, default: [], description: 'Further headers that must be the same.' } },
+      properties: {
+        mode: {
+          enum: ['raw', 'json'], default: 'raw',
+          description: 'How bodies are compared. `raw`: byte for byte. `json`: JSON by its data, whatever the order of its members, its spaces and its way of writing numbers.',
+        },
+        headers: { ...HEADERS, default: [], description: 'Further headers that must be the same.' },
+        exclude: {
+          type: 'array', uniqueItems: true, maxItems: 64, items: POINTER, default: [],
+          description: 'JSON pointers (RFC 6901) to what may differ in a body, such as `/sent_at`. Only with `mode: json`.',
+        },
+      },
     },
     unknown_status: { enum: [504, 409], default: 504, description: 'The status of the answer that nobody knows whether the operation ran. 409 for clients that take 504 for an invitation to try again under a new key.' },
     close_delimited: {

@@ -1,4 +1,7 @@
 import type { StatusRule } from '../core/attempt.ts'
+import type { FingerprintSpec } from '../core/fingerprint-spec.ts'
+import { parsePointer } from '../core/json-pointer.ts'
+import type { KeySource } from '../core/key-source.ts'
 import type { Policy, WhenUnsure } from '../core/policy.ts'
 import { pathPattern, readPath, type Route } from '../core/route.ts'
 import type { ScopePolicy } from '../core/scope.ts'
@@ -68,15 +71,16 @@ function fallbacks(defaults: Groups): Route[] {
 function actionOf(defaults: Groups, own: Groups): Route['action'] {
   const idempotency = { ...defaultsOf(IDEMPOTENCY), ...defaults.idempotency, ...own.idempotency }
   const bounds = { ...defaultsOf(IDEMPOTENCY.properties.retention_bounds), ...defaults.idempotency?.retention_bounds, ...own.idempotency?.retention_bounds }
-  const fingerprint = { ...defaultsOf(IDEMPOTENCY.properties.fingerprint), ...idempotency.fingerprint }
+  const fingerprint = { ...defaultsOf(IDEMPOTENCY.properties.fingerprint), ...defaults.idempotency?.fingerprint, ...own.idempotency?.fingerprint }
   const retry = { ...defaultsOf(RETRY), ...defaults.retry, ...own.retry }
   const status = { ...defaultsOf(STATUS), ...defaults.status, ...own.status }
   if (idempotency.key === 'ignored') return { kind: 'pass' }
   const whenUnsure: WhenUnsure = idempotency.when_unsure === 'hold' ? { kind: 'hold' } : { kind: 'resend', withinMs: ms(idempotency.when_unsure.resend.within) }
   const policy: Policy = {
     key: idempotency.key,
+    keyFrom: keySourceOf(idempotency.key_from),
     scope: scopeOf(idempotency.scope, idempotency.credential_headers, idempotency.anonymous),
-    fingerprint: { version: 1, mode: 'raw', headers: names(fingerprint.headers).sort() },
+    fingerprint: fingerprintOf(fingerprint),
     retention: { defaultMs: ms(idempotency.retention), minMs: ms(bounds.min), maxMs: ms(bounds.max) },
     leaseMs: ms(idempotency.lease),
     inFlight: idempotency.in_flight === 'reject' ? { kind: 'reject' } : { kind: 'wait', waitMs: ms(idempotency.in_flight.wait) },
@@ -92,6 +96,17 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
 
 function scopeOf(scope: 'credential' | 'none', headers: readonly string[], anonymous: 'refuse' | 'share'): ScopePolicy {
   return scope === 'none' ? { kind: 'none' } : { kind: 'credential', headers: names(headers), anonymous }
+}
+
+function keySourceOf(from: NonNullable<Groups['idempotency']>['key_from']): KeySource {
+  if (from === undefined || from === 'none') return { kind: 'none' }
+  if (from.pointer !== undefined) return { kind: 'pointer', pointer: proven(parsePointer(from.pointer)) }
+  return { kind: 'headers', names: names(proven(from.headers ?? (from.header === undefined ? undefined : [from.header]))) }
+}
+
+function fingerprintOf({ mode, headers, exclude }: { readonly mode: 'raw' | 'json', readonly headers: readonly string[], readonly exclude: readonly string[] }): FingerprintSpec {
+  const sorted = names(headers).sort()
+  return mode === 'raw' ? { version: 2, mode, headers: sorted } : { version: 2, mode, headers: sorted, exclude: exclude.toSorted() }
 }
 
 function rulesOf(status: { readonly [R in StatusRule]: readonly number[] }): ReadonlyMap<number, StatusRule> {

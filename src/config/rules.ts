@@ -1,3 +1,5 @@
+import { HOP_BY_HOP } from '../core/headers.ts'
+import { KEY_HEADER } from '../core/key.ts'
 import { leadsTo, parseAddress, parseLoopback, parseOrigin, sameAddress } from './addresses.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { IDEMPOTENCY, STATUS } from './policy-schema.ts'
@@ -73,8 +75,37 @@ function checkPolicies({ draft, refused }: Judged, locate: Locate): Mistake[] {
   return layers.flatMap(({ own, at, below }) => {
     const inDoubt = (...field: string[]) => refused([...at, ...field]) || refused(['defaults', ...field])
     const retention = inDoubt('idempotency', 'retention') || inDoubt('idempotency', 'retention_bounds') ? [] : checkRetention(own, below, at, locate)
-    return [...retention, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate))]
+    const source = inDoubt('idempotency', 'key') || inDoubt('idempotency', 'key_from') ? [] : checkKeySource(own, below, at, locate)
+    const exclusions = inDoubt('idempotency', 'fingerprint') ? [] : checkExclusions(own, below, at, locate)
+    return [...retention, ...source, ...exclusions, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate))]
   })
+}
+
+function checkKeySource(own: Groups, below: Groups, at: Path, locate: Locate): Mistake[] {
+  const set = own.idempotency
+  const group = [...at, 'idempotency']
+  const source = set?.key_from ?? below.idempotency?.key_from ?? 'none'
+  if ((set?.key === undefined && set?.key_from === undefined) || source === 'none') return []
+  const key = set.key ?? below.idempotency?.key ?? IDEMPOTENCY.properties.key.default
+  if (source.pointer !== undefined && key === 'optional') {
+    const path = [...group, set.key_from === undefined ? 'key' : 'key_from']
+    return [wrongValue(locate(path), path, 'key: required where key_from is a pointer, because what may pass without a key is passed on before its body is read')]
+  }
+  if (set.key_from === undefined) return []
+  const named = source.header === undefined ? (source.headers ?? []).map((name, i) => [name, 'headers', String(i)]) : [[source.header, 'header']]
+  return named.flatMap(([name = '', ...field]) => {
+    const path = [...group, 'key_from', ...field]
+    if (name.toLowerCase() === KEY_HEADER) return [wrongValue(locate(path), path, 'another header; Idempotency-Key is always looked at first')]
+    return HOP_BY_HOP.has(name.toLowerCase()) ? [wrongValue(locate(path), path, 'another header; this one belongs to the connection')] : []
+  })
+}
+
+function checkExclusions(own: Groups, below: Groups, at: Path, locate: Locate): Mistake[] {
+  const set = own.idempotency?.fingerprint
+  const mode = set?.mode ?? below.idempotency?.fingerprint?.mode ?? IDEMPOTENCY.properties.fingerprint.properties.mode.default
+  if (mode === 'json' || set?.exclude === undefined || set.exclude.length === 0) return []
+  const path = [...at, 'idempotency', 'fingerprint', 'exclude']
+  return [wrongValue(locate(path), path, 'mode: json beside it, because raw bodies have no members')]
 }
 
 function checkRetention(own: Groups, below: Groups, at: Path, locate: Locate): Mistake[] {

@@ -1,39 +1,10 @@
+import { canonicalJson } from './canonical-json.ts'
 import { sha256 } from './digest.ts'
 import { firstOf, valuesOf, type Fields } from './headers.ts'
+import { readJson } from './json.ts'
+import { boundaryOf, isMultipart, partsOf, withoutBoundary } from './multipart.ts'
 import type { Parts } from './record.ts'
-
-/** Which parts of a request say that it is the same request. The method, target, content type and body always do. */
-export interface FingerprintSpec {
-  readonly version: 1
-  readonly mode: 'raw'
-  /** further header fields, lower case and sorted */
-  readonly headers: readonly string[]
-}
-
-/** The canonical text under which a record stores its specification: an old record is compared under its own. */
-export function specText(spec: FingerprintSpec): string {
-  let text = texts.get(spec)
-  if (text === undefined) texts.set(spec, text = write(spec))
-  return text
-}
-
-/** A specification lives as long as its route, and is written once. */
-const texts = new WeakMap<FingerprintSpec, string>()
-
-function write(spec: FingerprintSpec): string {
-  return JSON.stringify([spec.version, spec.mode, [...spec.headers].sort()])
-}
-
-/** Reads what `specText` wrote; undefined for a text of some other version. */
-export function parseSpec(text: string): FingerprintSpec | undefined {
-  try {
-    const spec: unknown = JSON.parse(text)
-    if (!Array.isArray(spec) || spec[0] !== 1 || spec[1] !== 'raw' || !Array.isArray(spec[2])) return undefined
-    return { version: 1, mode: 'raw', headers: spec[2].filter((name): name is string => typeof name === 'string') }
-  } catch {
-    return undefined
-  }
-}
+import { exclusions, specText, type FingerprintSpec } from './fingerprint-spec.ts'
 
 export interface Fingerprint {
   /** base64url of 32 bytes */
@@ -52,13 +23,15 @@ export interface FingerprintInput {
 }
 
 /**
- * Digests a request over its bytes: nothing is parsed, so 1.0 and 1 stay different, and so do two orders of the same
- * JSON members. Every digest starts with the installation's secret: a stored one cannot be matched against guesses.
+ * Digests a request under a specification. Every digest starts with the installation's secret: a stored one cannot be
+ * matched against guesses.
  */
 export function fingerprint(secret: string, spec: FingerprintSpec, { method, target, fields, body }: FingerprintInput): Fingerprint {
   const text = specText(spec)
-  const headers = headerText(spec, fields)
-  const content = sha256(body)
+  const type = firstOf(fields, 'content-type') ?? ''
+  const multipart = isMultipart(type)
+  const headers = headerText(spec, multipart ? withoutBoundary(type) : type, fields)
+  const content = multipart ? contentOfParts(spec, type, body) : spec.mode === 'json' ? contentOfJson(spec, type, body) : sha256(body)
   let parts: Parts | undefined
   return {
     digest: sha256(`${secret}\n${text}\n${method.length}:${method}${target.length}:${target}${headers.length}:${headers}${content}`),
@@ -70,14 +43,38 @@ export function fingerprint(secret: string, spec: FingerprintSpec, { method, tar
   }
 }
 
-function headerText(spec: FingerprintSpec, fields: Fields): string {
-  let headers = `content-type\n${contentType(fields)}`
+function headerText(spec: FingerprintSpec, type: string, fields: Fields): string {
+  let headers = `content-type\n${type}`
   for (const name of spec.headers) {
     const values = valuesOf(fields, name)
     headers += `\n${name}\n${values.length}`
     for (const value of values) headers += `\n${value.length}:${value}`
   }
   return headers
+}
+
+/*
+ * The digest of a body. One taken raw is 43 characters of base64url, the others have a word and a colon in front, so that
+ * no bytes can pass for the canonical text or the parts that they spell.
+ */
+
+function contentOfJson(spec: Extract<FingerprintSpec, { mode: 'json' }>, type: string, body: Uint8Array): string {
+  const document = isJson(type) ? readJson(body) : undefined
+  const text = document === undefined ? undefined : canonicalJson(document, exclusions(spec))
+  return text === undefined ? sha256(body) : `json:${sha256(text)}`
+}
+
+/** The parts one behind the other, and where each of them ends. Two hashes, however many parts somebody makes. */
+function contentOfParts(spec: FingerprintSpec, type: string, body: Uint8Array): string {
+  const boundary = spec.version === 1 ? undefined : boundaryOf(type)
+  const parts = boundary === undefined ? undefined : partsOf(body, boundary)
+  if (parts === undefined) return sha256(body)
+  return `multipart:${sha256(parts.map((bytes) => bytes.length).join())}${sha256(Buffer.concat(parts))}`
+}
+
+function isJson(type: string): boolean {
+  const [essence = ''] = type.toLowerCase().split(';', 1)
+  return /^application\/json\s*$|\+json\s*$/.test(essence)
 }
 
 const PART_NAMES = ['method', 'target', 'headers', 'body'] as const
@@ -104,10 +101,4 @@ function recurring(secret: string, label: string, text: string): string {
   digest = part(secret, label, text)
   if (recurrent.size < MOST_RECURRING && text.length <= MOST_RECURRING) recurrent.set(at, digest)
   return digest
-}
-
-/** Without a multipart boundary: it is random per sending, and a client's retry makes a new one. */
-function contentType(fields: Fields): string {
-  const value = firstOf(fields, 'content-type') ?? ''
-  return /^multipart\//i.test(value) ? value.replace(/;\s*boundary=(?:"[^"]*"|[^;]*)/i, '') : value
 }

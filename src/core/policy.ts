@@ -1,10 +1,13 @@
 import type { StatusPolicy } from './attempt.ts'
-import type { FingerprintSpec } from './fingerprint.ts'
+import type { FingerprintSpec } from './fingerprint-spec.ts'
+import type { KeySource } from './key-source.ts'
 import type { ScopePolicy } from './scope.ts'
 
 /** What a route does with requests that carry a key. Times in milliseconds. */
 export interface Policy {
   readonly key: 'required' | 'optional'
+  /** where the key is if there is no Idempotency-Key; in the body only where a key is required, since what passes is not read */
+  readonly keyFrom: KeySource
   readonly scope: ScopePolicy
   readonly fingerprint: FingerprintSpec
   /** how long a completed record answers, counted from the claim; a client may ask for another within the bounds */

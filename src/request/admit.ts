@@ -1,6 +1,7 @@
 import { fingerprint, type Fingerprint } from '../core/fingerprint.ts'
 import { firstOf } from '../core/headers.ts'
-import { keyId, readKey, TTL_HEADER } from '../core/key.ts'
+import { keyId, TTL_HEADER, type KeyReading } from '../core/key.ts'
+import { readKeyAhead, readKeyFromBody, sourceText, type KeySource } from '../core/key-source.ts'
 import type { Policy } from '../core/policy.ts'
 import type { KeyOutcome } from '../core/ports.ts'
 import { problem, type Problem } from '../core/problem.ts'
@@ -13,12 +14,13 @@ import type { Call } from './call.ts'
 export type Admission =
   | { readonly kind: 'bypass', readonly route: Route }
   | { readonly kind: 'refused', readonly route: string, readonly outcome: KeyOutcome, readonly problem: Problem }
-  | { readonly kind: 'guarded', readonly route: string, readonly policy: Policy, readonly key: string, readonly identity: string, readonly retentionMs: number }
+  | { readonly kind: 'guarded', readonly route: string, readonly policy: Policy, /** null: the body has it */ readonly key: string | null, readonly identity: string, readonly retentionMs: number }
 
 type Guarded = Extract<Admission, { kind: 'guarded' }>
 
 /** A guarded request with its body and everything that names it. */
 export interface Entry extends Guarded {
+  readonly key: string
   readonly call: Call
   /** emptied once this request only waits for another one's answer */
   body: Uint8Array
@@ -46,16 +48,16 @@ export function admit(call: Pick<Call, 'method' | 'target' | 'fields'>, routes: 
   if (route === undefined) return refused(NO_ROUTE, 'invalid', problem('request-invalid', 'no route matches this request'))
   if (route.action.kind === 'pass') return { kind: 'bypass', route }
   const policy = route.action.policy
-  const reading = readKey(call.fields)
+  const reading = readKeyAhead(call.fields, policy.keyFrom)
   if (reading.kind === 'absent') {
     if (policy.key === 'optional') return { kind: 'bypass', route }
-    return refused(route.name, 'missing', problem('key-missing', 'this route needs an Idempotency-Key: make a fresh random one per operation and send the same one with every retry'))
+    return refused(route.name, 'missing', keyMissing(policy.keyFrom))
   }
   if (reading.kind === 'invalid') return refused(route.name, 'invalid', problem('key-invalid', reading.detail))
   const identity = identify(call.fields, policy.scope)
   if (identity.kind === 'missing') return refused(route.name, 'invalid', problem('identity-missing', identity.detail))
   if (identity.kind === 'invalid') return refused(route.name, 'invalid', problem('request-invalid', identity.detail))
-  return { kind: 'guarded', route: route.name, policy, key: reading.key, identity: identity.identity, retentionMs: retentionOf(call, policy) }
+  return { kind: 'guarded', route: route.name, policy, key: reading.kind === 'present' ? reading.key : null, identity: identity.identity, retentionMs: retentionOf(call, policy) }
 }
 
 /** Reads the body; the claim needs all of it, for the fingerprint and for the attempts. */
@@ -68,13 +70,33 @@ export async function capture(call: Call, admitted: Guarded, namespace: Namespac
     case 'body': break
     default: return reading satisfies never
   }
+  const key = admitted.key ?? keyIn(reading.body, admitted)
+  if (typeof key !== 'string') {
+    call.forgetBody()
+    return key
+  }
   const { secret, service } = namespace
   const { method, target, fields } = call
   return {
-    ...admitted, call, body: reading.body,
-    id: keyId(secret, service, admitted.identity, admitted.key),
+    ...admitted, key, call, body: reading.body,
+    id: keyId(secret, service, admitted.identity, key),
     fingerprint: fingerprint(secret, admitted.policy.fingerprint, { method, target, fields, body: reading.body }),
   }
+}
+
+/** The key of a request that has it in its body, or why it has none. */
+function keyIn(body: Uint8Array, { route, policy: { keyFrom } }: Guarded): string | Extract<Admission, { kind: 'refused' }> {
+  const reading: KeyReading = keyFrom.kind === 'pointer' ? readKeyFromBody(body, keyFrom.pointer) : { kind: 'absent' }
+  switch (reading.kind) {
+    case 'present': return reading.key
+    case 'absent': return refused(route, 'missing', keyMissing(keyFrom))
+    case 'invalid': return refused(route, 'invalid', problem('key-invalid', reading.detail))
+    default: return reading satisfies never
+  }
+}
+
+function keyMissing(source: KeySource): Problem {
+  return problem('key-missing', `this route needs ${sourceText(source)}: a fresh one per operation, and the same one with every retry`)
 }
 
 /** `Idempotency-TTL: seconds`, as proposed in the IETF group's issue 49: a wish, answered within the route's bounds. */

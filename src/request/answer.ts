@@ -25,6 +25,7 @@ export function notClaimed(claimed: Exclude<Claimed, { kind: 'claimed' }>, polic
     case 'replay': return ending(replay(claimed.reply, claimed.operationRef, claimed.retainUntil - wallMs), 'replay', claimed.operationRef)
     case 'busy': return ending(inFlight(claimed.operationRef), 'in_flight', claimed.operationRef)
     case 'mismatch': return mismatch(claimed.differs, claimed.operationRef)
+    case 'incomparable': return incomparable(claimed.operationRef)
     case 'uncertain': return ending(unknown(policy, claimed.operationRef), 'uncertain', claimed.operationRef, { cause: claimed.cause })
     case 'unavailable': return ending(noStore(), 'unavailable', null)
     default: return claimed satisfies never
@@ -88,6 +89,12 @@ export function superseded(found: KeyRecord | undefined, policy: Policy, operati
 export function mismatch(differs: readonly string[], operationRef: string | null): Ending {
   const detail = 'this Idempotency-Key was first used for a different request; nothing was sent upstream'
   return ending({ kind: 'problem', problem: problem('key-reused', detail, { operationRef, differs }) }, 'mismatch', operationRef, { cause: differs.join(' ') })
+}
+
+/** Never 422, which would tell a client that its retry is another request, and never run: a newer version can tell. */
+export function incomparable(operationRef: string | null): Ending {
+  const detail = 'a newer version of Onceward recorded this key, and this one cannot compare the requests; nothing was sent upstream; ask again with the same key'
+  return ending({ kind: 'problem', problem: problem('record-too-new', detail, { operationRef, retryAfterMs: ASK_AGAIN_MS }) }, 'unavailable', operationRef, { cause: 'record-too-new' })
 }
 
 export function duplicateOf(answer: Answer, operationRef: string | null): Ending {

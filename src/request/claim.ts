@@ -1,13 +1,16 @@
-import { differing, fingerprint, parseSpec } from '../core/fingerprint.ts'
+import { differing } from '../core/fingerprint.ts'
 import { keyDigest } from '../core/key.ts'
 import { StoreUnavailable, type Clock, type Journal, type KeyStore, type Random } from '../core/ports.ts'
 import type { ClaimOutcome, ClaimRequest, Claim } from '../core/record.ts'
 import type { Entry, Namespace } from './admit.ts'
+import { fingerprintUnder } from './compare.ts'
 import { persist } from './persist.ts'
 
 export type Claimed =
   | Exclude<ClaimOutcome, { kind: 'mismatch' }>
   | { readonly kind: 'mismatch', readonly differs: readonly string[], readonly operationRef: string }
+  /** the record's specification is unknown to this version: nobody here can say whether it is the same request */
+  | { readonly kind: 'incomparable', readonly operationRef: string }
   | { readonly kind: 'unavailable' }
 
 /**
@@ -28,20 +31,20 @@ export interface ClaimDependencies {
 }
 
 /**
- * May this request run? A record made under another fingerprint specification is compared under its own: the policy
- * may have been edited since, and an edit must not turn every old key into a mismatch.
+ * May this request run? A record that was made under another fingerprint specification is asked about again under its
+ * own: a mismatch is said only by equal specifications. Each further round means that the record was replaced in
+ * between, and the patience of the client ends them.
  */
 export async function claim(entry: Entry, deps: ClaimDependencies, patience: Patience): Promise<Claimed> {
-  const request = claimRequest(entry, deps)
-  const first = await ask(request, deps, patience)
-  if (first.kind !== 'mismatch') return first
-  const spec = first.spec === request.spec ? undefined : parseSpec(first.spec)
-  if (spec === undefined) return { kind: 'mismatch', differs: differing(first.parts, request.parts), operationRef: first.operationRef }
-  const { method, target, fields } = entry.call
-  const underOldSpec = fingerprint(deps.namespace.secret, spec, { method, target, fields, body: entry.body })
-  const second = await ask({ ...request, fingerprint: underOldSpec.digest, spec: underOldSpec.spec, parts: underOldSpec.parts }, deps, patience)
-  if (second.kind !== 'mismatch') return second
-  return { kind: 'mismatch', differs: differing(second.parts, underOldSpec.parts), operationRef: second.operationRef }
+  let request = claimRequest(entry, deps)
+  for (;;) {
+    const outcome = await ask(request, deps, patience)
+    if (outcome.kind !== 'mismatch') return outcome
+    if (outcome.spec === request.spec) return { kind: 'mismatch', differs: differing(outcome.parts, request.parts), operationRef: outcome.operationRef }
+    const under = fingerprintUnder(outcome.spec, entry, deps.namespace)
+    if (under === undefined) return { kind: 'incomparable', operationRef: outcome.operationRef }
+    request = { ...request, fingerprint: under.digest, spec: under.spec, parts: under.parts }
+  }
 }
 
 async function ask(request: ClaimRequest, deps: ClaimDependencies, patience: Patience): Promise<ClaimOutcome | { kind: 'unavailable' }> {

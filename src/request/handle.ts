@@ -4,6 +4,7 @@ import { inFlight, noStore, notClaimed, notRecorded, replayed, settled, stillRun
 import { attempts } from './attempts.ts'
 import type { Answer, Call } from './call.ts'
 import { claim } from './claim.ts'
+import { fingerprintUnder } from './compare.ts'
 import { Flight, type Flights } from './flight.ts'
 import type { LeaseKeeper } from './lease.ts'
 import { settle } from './settle.ts'
@@ -57,7 +58,7 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
     return { kind: 'problem', problem: entry.problem }
   }
   const known = deps.replies.recall(entry.id)
-  if (known?.fingerprint === entry.fingerprint.digest && known.spec === entry.fingerprint.spec) {
+  if (known !== undefined && fingerprintUnder(known.spec, entry, deps.namespace)?.digest === known.fingerprint) {
     return report(entry, replayed(known, deps.clock.wallMs()), startedAt, deps)
   }
   const flight = deps.flights.get(entry.id)

@@ -1,8 +1,9 @@
 import { differing } from '../core/fingerprint.ts'
 import { StoreUnavailable, type Clock, type KeyStore, type Random } from '../core/ports.ts'
-import type { Entry } from './admit.ts'
-import { duplicateOf, inFlight, mismatch, superseded, type Ending } from './answer.ts'
+import type { Entry, Namespace } from './admit.ts'
+import { duplicateOf, incomparable, inFlight, mismatch, superseded, type Ending } from './answer.ts'
 import type { Answer } from './call.ts'
+import { fingerprintUnder } from './compare.ts'
 import type { Flight } from './flight.ts'
 
 const NO_BODY = new Uint8Array()
@@ -12,15 +13,16 @@ const POLL_MS = 200
 
 export interface WaitDependencies {
   readonly store: KeyStore
+  readonly namespace: Namespace
   readonly clock: Clock
   readonly random: Random
 }
 
 /** A duplicate of a request that this process is working on. It never claims. */
 export async function join(entry: Entry, flight: Flight, deps: WaitDependencies): Promise<Ending> {
-  if (flight.fingerprint.digest !== entry.fingerprint.digest) {
-    return mismatch(differing(flight.fingerprint.parts, entry.fingerprint.parts), flight.operationRef)
-  }
+  const own = fingerprintUnder(flight.fingerprint.spec, entry, deps.namespace)
+  if (own === undefined) return incomparable(flight.operationRef)
+  if (own.digest !== flight.fingerprint.digest) return mismatch(differing(flight.fingerprint.parts, own.parts), flight.operationRef)
   const { inFlight: policy } = entry.policy
   if (policy.kind === 'reject') return duplicateOf(inFlight(flight.operationRef), flight.operationRef)
   dropBody(entry)
@@ -40,7 +42,8 @@ export async function follow(entry: Entry, busy: Ending, deps: WaitDependencies)
   while (!entry.call.gone() && deps.clock.monotonicMs() < giveUpAt) {
     await new Promise<void>((resolve) => { deps.clock.after(deps.random.uniform() * 2 * POLL_MS, resolve) })
     const found = await look(entry, deps.store)
-    if (found === 'gone') return busy
+    // Free, or another operation has the key: our body is gone, so only a new request can be compared with it.
+    if (found === 'gone' || (found !== 'unavailable' && found.operationRef !== busy.operationRef)) return busy
     // Its holder died. Only a claim may say what follows from that, so the client is sent to make one.
     if (found !== 'unavailable' && found.state === 'in_flight' && found.leaseUntil <= deps.clock.wallMs()) return busy
     if (found !== 'unavailable' && found.state !== 'in_flight') return superseded(found, entry.policy, found.operationRef, deps.clock.wallMs())

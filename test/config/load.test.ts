@@ -27,8 +27,9 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
   ])
   t.strictSame(policyOf(loaded.config, 'default'), {
     key: 'optional',
+    keyFrom: { kind: 'none' },
     scope: { kind: 'credential', headers: ['authorization', 'x-api-key'], anonymous: 'share' },
-    fingerprint: { version: 1, mode: 'raw', headers: [] },
+    fingerprint: { version: 2, mode: 'raw', headers: [] },
     retention: { defaultMs: 86_400_000, minMs: 60_000, maxMs: 2_592_000_000 },
     leaseMs: 60_000,
     inFlight: { kind: 'reject' },

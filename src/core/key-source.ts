@@ -1,0 +1,104 @@
+import { connectionNames, valuesOf, type Fields } from './headers.ts'
+import { isInterchangeable, readJson } from './json.ts'
+import { pointerText, valueAt, type Pointer } from './json-pointer.ts'
+import { readKey, type KeyReading } from './key.ts'
+
+/**
+ * Where a route finds the key of a request that has no Idempotency-Key: in headers that its senders set anyway, or in
+ * the body. Names in lower case.
+ */
+export type KeySource =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'headers', readonly names: readonly string[] }
+  | { readonly kind: 'pointer', readonly pointer: Pointer }
+
+/*
+ * A key from here is a text that names its source and begins with a line feed, which no Idempotency-Key contains: the
+ * same words from two sources are two keys. Every length stands in front of its text, so that ["a", "b:c"] and
+ * ["a:b", "c"] are two keys as well.
+ */
+const APART = '\n'
+
+/** Room for the URIs that CloudEvents have for a source; the Idempotency-Key itself has 255. */
+const LONGEST = 1024
+
+const VISIBLE = /^[\x21-\x7e]+$/
+
+/** All that can be said before the body is read; 'in-body' if only the body can say. */
+export function readKeyAhead(fields: Fields, source: KeySource): KeyReading | { readonly kind: 'in-body' } {
+  const reading = readKey(fields)
+  if (reading.kind !== 'absent') return reading
+  switch (source.kind) {
+    case 'none': return reading
+    case 'headers': return readKeyFromHeaders(fields, source.names)
+    case 'pointer': return { kind: 'in-body' }
+    default: return source satisfies never
+  }
+}
+
+/** All of the headers or none of them; half a key is no key. */
+export function readKeyFromHeaders(fields: Fields, names: readonly string[]): KeyReading {
+  const nominated = connectionNames(fields)
+  let key = `${APART}headers`
+  let found = 0
+  let length = 0
+  for (const name of names) {
+    if (nominated.has(name)) return invalid(`the Connection field must not name ${name}`)
+    const [value, ...more] = valuesOf(fields, name)
+    if (value === undefined) continue
+    if (more.length > 0) return invalid(`${name} was sent more than once`)
+    const text = value.trim()
+    if (!VISIBLE.test(text)) return invalid(`${name} must be visible ASCII characters`)
+    found += 1
+    length += text.length
+    key += `${name.length}:${name}${text.length}:${text}`
+  }
+  if (found === 0) return { kind: 'absent' }
+  if (found < names.length) return invalid(`the key is made of ${names.join(' and ')}, and not all of them were sent`)
+  return length <= LONGEST ? { kind: 'present', key } : tooLong()
+}
+
+/**
+ * A text, or an integer as it is written: a double would make one key of two long ones. An empty body and a `null`
+ * have no key; a body that could be read in two ways (see `readJson`) has no valid one.
+ */
+export function readKeyFromBody(body: Uint8Array, pointer: Pointer): KeyReading {
+  if (body.length === 0) return { kind: 'absent' }
+  const document = readJson(body)
+  if (document === undefined) return invalid('the key is a member of the body, which must be JSON in UTF-8 without any name twice in an object')
+  const value = valueAt(document, pointer)
+  const at = pointerText(pointer)
+  const lead = `${APART}pointer${at.length}:${at}`
+  switch (value?.kind) {
+    case undefined: return { kind: 'absent' }
+    case 'word': return value.word === 'null' ? { kind: 'absent' } : wrongKind()
+    case 'string':
+      if (value.value === '' || !isInterchangeable(value.value)) return wrongKind()
+      return value.value.length <= LONGEST ? { kind: 'present', key: `${lead}text:${value.value}` } : tooLong()
+    case 'number': return /^(?:0|-?[1-9]\d*)$/.test(value.source) ? { kind: 'present', key: `${lead}integer:${value.source}` } : wrongKind()
+    case 'array': case 'object': return wrongKind()
+    default: return value satisfies never
+  }
+}
+
+/** How a client gives its key on a route with this source. */
+export function sourceText(source: KeySource): string {
+  switch (source.kind) {
+    case 'none': return 'an Idempotency-Key'
+    case 'headers': return `an Idempotency-Key or ${source.names.join(' and ')}`
+    case 'pointer': return `an Idempotency-Key or a value at ${pointerText(source.pointer)} of its body`
+    default: return source satisfies never
+  }
+}
+
+function wrongKind(): KeyReading {
+  return invalid('the member of the body that is the key must be a text or an integer')
+}
+
+function tooLong(): KeyReading {
+  return invalid(`a key that is no Idempotency-Key may have at most ${LONGEST} characters`)
+}
+
+function invalid(detail: string): KeyReading {
+  return { kind: 'invalid', detail }
+}
