@@ -1,7 +1,9 @@
 import type { StatusRule } from '../core/attempt.ts'
+import { COOKIE } from '../core/credential.ts'
 import type { Policy, WhenUnsure } from '../core/policy.ts'
 import { pathPattern, readPath, type Route } from '../core/route.ts'
 import type { ScopePolicy } from '../core/scope.ts'
+import type { KeyPlace } from '../core/token.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
 import type { Config } from './config.ts'
 import { IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
@@ -75,7 +77,7 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
   const whenUnsure: WhenUnsure = idempotency.when_unsure === 'hold' ? { kind: 'hold' } : { kind: 'resend', withinMs: ms(idempotency.when_unsure.resend.within) }
   const policy: Policy = {
     key: idempotency.key,
-    scope: scopeOf(idempotency.scope, idempotency.credential_headers, idempotency.anonymous),
+    scope: scopeOf(idempotency),
     fingerprint: { version: 1, mode: 'raw', headers: names(fingerprint.headers).sort() },
     retention: { defaultMs: ms(idempotency.retention), minMs: ms(bounds.min), maxMs: ms(bounds.max) },
     leaseMs: ms(idempotency.lease),
@@ -90,8 +92,35 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
   return { kind: 'guard', policy }
 }
 
-function scopeOf(scope: 'credential' | 'none', headers: readonly string[], anonymous: 'refuse' | 'share'): ScopePolicy {
-  return scope === 'none' ? { kind: 'none' } : { kind: 'credential', headers: names(headers), anonymous }
+interface Scoped {
+  readonly scope: NonNullable<NonNullable<Groups['idempotency']>['scope']>
+  readonly credential_headers: readonly string[]
+  readonly anonymous: 'refuse' | 'share'
+}
+
+function scopeOf({ scope, credential_headers: headers, anonymous }: Scoped): ScopePolicy {
+  if (scope === 'none') return { kind: 'none' }
+  if (scope === 'credential') return { kind: 'credential', headers: credentialNames(headers), anonymous }
+  if (scope.header !== undefined) return { kind: 'header', header: scope.header.toLowerCase() }
+  const { claim, jwks, issuer = null, audience = null } = proven(scope.jwt)
+  return { kind: 'jwt', claim: claimPath(claim), keys: keysOf(jwks), issuer, audience }
+}
+
+type Keys = NonNullable<Exclude<Scoped['scope'], string>['jwt']>['jwks']
+
+function keysOf(jwks: Keys): KeyPlace {
+  if (typeof jwks === 'string') return { kind: 'url', place: jwks }
+  return jwks.file === undefined ? { kind: 'url', place: proven(jwks.plain_http) } : { kind: 'file', place: jwks.file }
+}
+
+/** A name may hold any character (`https://example.com/tenant` is a usual one); only a slash in front makes it a JSON pointer (RFC 6901). */
+function claimPath(claim: string): string[] {
+  return claim.startsWith('/') ? claim.slice(1).split('/').map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~')) : [claim]
+}
+
+/** The names of cookies stay as they are: they are case-sensitive, and headers are not. */
+function credentialNames(headers: readonly string[]): string[] {
+  return [...new Set(headers.map((name) => (/^cookie:/i.test(name) ? `${COOKIE}${name.slice(COOKIE.length)}` : name.toLowerCase())))]
 }
 
 function rulesOf(status: { readonly [R in StatusRule]: readonly number[] }): ReadonlyMap<number, StatusRule> {

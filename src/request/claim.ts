@@ -2,6 +2,7 @@ import { differing, fingerprint, parseSpec } from '../core/fingerprint.ts'
 import { keyDigest } from '../core/key.ts'
 import { StoreUnavailable, type Clock, type Journal, type KeyStore, type Random } from '../core/ports.ts'
 import type { ClaimOutcome, ClaimRequest, Claim } from '../core/record.ts'
+import { withWitness } from '../core/witness.ts'
 import type { Entry, Namespace } from './admit.ts'
 import { persist } from './persist.ts'
 
@@ -39,7 +40,7 @@ export async function claim(entry: Entry, deps: ClaimDependencies, patience: Pat
   if (spec === undefined) return { kind: 'mismatch', differs: differing(first.parts, request.parts), operationRef: first.operationRef }
   const { method, target, fields } = entry.call
   const underOldSpec = fingerprint(deps.namespace.secret, spec, { method, target, fields, body: entry.body })
-  const second = await ask({ ...request, fingerprint: underOldSpec.digest, spec: underOldSpec.spec, parts: underOldSpec.parts }, deps, patience)
+  const second = await ask({ ...request, fingerprint: underOldSpec.digest, spec: underOldSpec.spec, parts: withWitness(underOldSpec.parts, entry.witness) }, deps, patience)
   if (second.kind !== 'mismatch') return second
   return { kind: 'mismatch', differs: differing(second.parts, underOldSpec.parts), operationRef: second.operationRef }
 }
@@ -74,7 +75,7 @@ function claimRequest(entry: Entry, deps: ClaimDependencies): ClaimRequest {
     operationRef: operationRef(deps),
     fingerprint: entry.fingerprint.digest,
     spec: entry.fingerprint.spec,
-    parts: entry.fingerprint.parts,
+    parts: withWitness(entry.fingerprint.parts, entry.witness),
     holder: deps.random.token(16),
     route: entry.route,
     leaseMs: entry.policy.leaseMs,
