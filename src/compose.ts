@@ -5,6 +5,7 @@ import type { Config } from './config/config.ts'
 import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type KeyStore } from './core/ports.ts'
 import { systemClock } from './host/clock.ts'
 import { systemRandom } from './host/random.ts'
+import { JwtVerifier } from './identity/jwt.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
@@ -50,6 +51,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const connections = { origin: config.upstream.origin, connections: config.limits.upstreamConnections, connectTimeoutMs: config.limits.connectTimeoutMs }
   const upstream = openHttpUpstream(connections, clock)
   const leases = new LeaseKeeper(store, clock, journal)
+  const tokens = new JwtVerifier(clock, journal)
   const underWay = new Set<Attempt>()
   const unsettled = new Set<Promise<unknown>>()
   const flow: FlowDependencies = {
@@ -63,7 +65,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   let draining = false
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
   const proxy = new ProxyListener({
-    ...connections, routes: config.routes, heldBodiesBytes: config.limits.heldBodiesBytes,
+    ...connections, routes: config.routes, tokens, heldBodiesBytes: config.limits.heldBodiesBytes,
     handle: (call, admitted) => handle(call, admitted, flow), meter, journal, clock,
   })
   await upkeep.runOnce()
@@ -89,6 +91,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await upkeep.stop()
     leases.stop()
     await upstream.close()
+    await tokens.close()
     await store.close()
     await admin.close()
     journal.info('sidecar.stopped', { unsettled: unsettled.size })

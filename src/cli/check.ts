@@ -56,8 +56,13 @@ function guarded(policy: Policy): string {
 }
 
 function scope({ scope: of }: Policy): string {
-  if (of.kind === 'none') return 'none'
-  return `${of.headers.join(' + ')}${of.anonymous === 'share' ? ' (anonymous requests share one)' : ''}`
+  switch (of.kind) {
+    case 'none': return 'none'
+    case 'credential': return `${of.headers.join(' + ')}${of.anonymous === 'share' ? ' (anonymous requests share one)' : ''}`
+    case 'header': return `${of.header} as a gateway sets it`
+    case 'jwt': return `${of.claim.join('/')} of a token verified by ${of.keys.place}`
+    default: return of satisfies never
+  }
 }
 
 function address({ host, port }: Config['listen']): string {

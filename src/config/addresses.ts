@@ -32,6 +32,16 @@ export function parseOrigin(text: string): string | undefined {
   return new URL(text).origin
 }
 
+/**
+ * A URL of published keys, without credentials (it is shown in logs) and fragment; `safe` if nobody on the way can
+ * change what comes back.
+ */
+export function parseKeysUrl(text: string): { readonly safe: boolean } | undefined {
+  if (!/^https?:\/\/[^@\\\s#]+$/i.test(text) || !URL.canParse(text)) return undefined
+  const { protocol, hostname } = new URL(text)
+  return { safe: protocol === 'https:' || isLoopback(hostname.replace(/^\[|\]$/g, '')) }
+}
+
 /** True if requests to `origin` would arrive at the one who listens there, round and round. */
 export function leadsTo(origin: string, listen: Address): boolean {
   const { protocol, hostname, port } = new URL(origin)

@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http'
 import { parsePointer } from '../core/json-pointer.ts'
 import { readPath } from '../core/route.ts'
-import { parseAddress, parseLoopback, parseOrigin } from './addresses.ts'
+import { parseAddress, parseKeysUrl, parseLoopback, parseOrigin } from './addresses.ts'
 import { nearest } from './nearest.ts'
 import { nearDurations, nearSizes, parseDuration, parseSize } from './units.ts'
 
@@ -17,6 +17,9 @@ export interface Format {
 }
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** Headers that are another text with every request: proofs of it, and all cookies together. */
+const CHANGING = ['cookie', 'signature', 'signature-input', 'dpop']
 
 export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Format>({
   'duration-with-unit': {
@@ -68,6 +71,19 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
     expected: 'a JSON pointer such as /id or /data/object/id',
     accepts: (text) => parsePointer(text) !== undefined,
     suggest: (text) => (/^[\w$][\w.$-]*$/.test(text) ? [`/${text.replace(/^\$\./, '').replaceAll('.', '/')}`] : []),
+  },
+  'credential-header': {
+    expected: 'the name of a header that stays the same from request to request, such as authorization, or of one cookie, such as cookie:session',
+    accepts: (text) => TOKEN.test(text.replace(/^cookie:/i, '')) && !CHANGING.includes(text.toLowerCase()),
+    suggest: (text) => (text.toLowerCase() === 'cookie' ? ['cookie:session'] : []),
+  },
+  'https-url': {
+    expected: 'where the keys are, as an https:// URL (http:// on this machine only), such as https://id.example.com/keys; {plain_http: URL} if the network between is safe',
+    accepts: (text) => parseKeysUrl(text)?.safe === true,
+  },
+  'http-url': {
+    expected: 'where the keys are, as a URL such as http://id.internal/keys, without a password',
+    accepts: (text) => parseKeysUrl(text) !== undefined,
   },
   'service-name': {
     expected: '1 to 64 of the characters A-Z a-z 0-9 . _ -',

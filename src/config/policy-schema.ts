@@ -14,6 +14,32 @@ const HEADERS = { type: 'array', uniqueItems: true, items: { type: 'string', for
 const POINTER = { type: 'string', format: 'json-pointer', pattern: '^/' } as const
 const STATUSES = { type: 'array', uniqueItems: true, items: { type: 'integer', minimum: 200, maximum: 599 } } as const
 
+const HEADER_SCOPE = {
+  type: 'string', format: 'header-name',
+  description: 'The header that names who asks. Only where a gateway in front sets it and drops what clients send: whoever can set it is given the replies of whomever it names.',
+} as const
+
+const JWT_SCOPE = {
+  type: 'object', additionalProperties: false, required: ['claim', 'jwks'], examples: ['{claim: sub, jwks: https://id.example.com/keys}'],
+  description: 'Who asks, by a bearer token whose signature is verified.',
+  properties: {
+    claim: { type: 'string', minLength: 1, description: 'The claim that names who asks, such as `sub`; with a slash in front a JSON pointer, such as `/realm/tenant`.', examples: ['sub'] },
+    jwks: {
+      anyOf: [{ type: 'string', format: 'https-url', pattern: '^https?://' }, {
+        type: 'object', additionalProperties: false, minProperties: 1, maxProperties: 1, examples: ['{file: keys.json}'],
+        properties: {
+          file: { type: 'string', minLength: 1, description: 'A file with the keys, read again every ten minutes. Relative to the working directory.' },
+          plain_http: { type: 'string', format: 'http-url', pattern: '^https?://', description: 'A URL that need not be https, because the network between is safe: who can change the keys on their way can be anybody.' },
+        },
+      }],
+      description: 'Where the issuer publishes its keys (RFC 7517): an https URL, or http on this machine.',
+      examples: ['https://id.example.com/keys'],
+    },
+    issuer: { type: 'string', minLength: 1, description: 'The `iss` that a token must have. Say it wherever the issuer has one name.' },
+    audience: { type: 'string', minLength: 1, description: 'A value that must be among the token\'s `aud`.' },
+  },
+} as const
+
 export const IDEMPOTENCY = {
   type: 'object',
   additionalProperties: false,
@@ -47,10 +73,18 @@ export const IDEMPOTENCY = {
       description: 'How long a key stays in flight after its process died; renewed at a third while it lives.',
     },
     scope: {
-      enum: ['credential', 'none'], default: 'credential',
-      description: 'Whose keys are told apart. `credential`: those of every set of credentials. `none`: nobody\'s; whoever knows a key is given its reply.',
+      anyOf: [{ enum: ['credential', 'none'] }, {
+        type: 'object', additionalProperties: false, minProperties: 1, maxProperties: 1,
+        examples: ['{header: x-tenant-id}'],
+        properties: { header: HEADER_SCOPE, jwt: JWT_SCOPE },
+      }],
+      default: 'credential',
+      description: 'Whose keys are told apart (docs/identities.md). `credential`: those of every set of credentials. `{header: x-tenant-id}`: of every value of a header that a gateway sets. `{jwt: {claim: sub, jwks: https://...}}`: of every value of a claim, in a bearer token that is verified. `none`: nobody\'s; whoever knows a key is given its reply.',
     },
-    credential_headers: { ...HEADERS, minItems: 1, default: ['authorization', 'x-api-key'], description: 'The headers that make a credential. It should live long: with another value the same key is another key.' },
+    credential_headers: {
+      type: 'array', uniqueItems: true, items: { type: 'string', format: 'credential-header' }, minItems: 1, default: ['authorization', 'x-api-key'],
+      description: 'The headers that make a credential, and `cookie:NAME` for one cookie. It should live long: with another value the same key is another key.',
+    },
     anonymous: {
       enum: ['refuse', 'share'], default: 'refuse',
       description: 'A keyed request without a credential. `refuse`: 400. `share`: all of them share one scope, and one is given the reply of another who sent the same key.',

@@ -1,10 +1,12 @@
 import type { StatusRule } from '../core/attempt.ts'
+import { COOKIE } from '../core/credential.ts'
 import type { FingerprintSpec } from '../core/fingerprint-spec.ts'
 import { parsePointer } from '../core/json-pointer.ts'
 import type { KeySource } from '../core/key-source.ts'
 import type { Policy, WhenUnsure } from '../core/policy.ts'
 import { pathPattern, readPath, type Route } from '../core/route.ts'
 import type { ScopePolicy } from '../core/scope.ts'
+import type { KeyPlace } from '../core/token.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
 import type { Config } from './config.ts'
 import { IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
@@ -79,7 +81,7 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
   const policy: Policy = {
     key: idempotency.key,
     keyFrom: keySourceOf(idempotency.key_from),
-    scope: scopeOf(idempotency.scope, idempotency.credential_headers, idempotency.anonymous),
+    scope: scopeOf(idempotency),
     fingerprint: fingerprintOf(fingerprint),
     retention: { defaultMs: ms(idempotency.retention), minMs: ms(bounds.min), maxMs: ms(bounds.max) },
     leaseMs: ms(idempotency.lease),
@@ -94,8 +96,35 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
   return { kind: 'guard', policy }
 }
 
-function scopeOf(scope: 'credential' | 'none', headers: readonly string[], anonymous: 'refuse' | 'share'): ScopePolicy {
-  return scope === 'none' ? { kind: 'none' } : { kind: 'credential', headers: names(headers), anonymous }
+interface Scoped {
+  readonly scope: NonNullable<NonNullable<Groups['idempotency']>['scope']>
+  readonly credential_headers: readonly string[]
+  readonly anonymous: 'refuse' | 'share'
+}
+
+function scopeOf({ scope, credential_headers: headers, anonymous }: Scoped): ScopePolicy {
+  if (scope === 'none') return { kind: 'none' }
+  if (scope === 'credential') return { kind: 'credential', headers: credentialNames(headers), anonymous }
+  if (scope.header !== undefined) return { kind: 'header', header: scope.header.toLowerCase() }
+  const { claim, jwks, issuer = null, audience = null } = proven(scope.jwt)
+  return { kind: 'jwt', claim: claimPath(claim), keys: keysOf(jwks), issuer, audience }
+}
+
+type Keys = NonNullable<Exclude<Scoped['scope'], string>['jwt']>['jwks']
+
+function keysOf(jwks: Keys): KeyPlace {
+  if (typeof jwks === 'string') return { kind: 'url', place: jwks }
+  return jwks.file === undefined ? { kind: 'url', place: proven(jwks.plain_http) } : { kind: 'file', place: jwks.file }
+}
+
+/** A name may hold any character (`https://example.com/tenant` is a usual one); only a slash in front makes it a JSON pointer (RFC 6901). */
+function claimPath(claim: string): string[] {
+  return claim.startsWith('/') ? claim.slice(1).split('/').map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~')) : [claim]
+}
+
+/** The names of cookies stay as they are: they are case-sensitive, and headers are not. */
+function credentialNames(headers: readonly string[]): string[] {
+  return [...new Set(headers.map((name) => (/^cookie:/i.test(name) ? `${COOKIE}${name.slice(COOKIE.length)}` : name.toLowerCase())))]
 }
 
 function keySourceOf(from: NonNullable<Groups['idempotency']>['key_from']): KeySource {

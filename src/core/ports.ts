@@ -1,6 +1,7 @@
-import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
+import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyId, KeyRecord, Parts, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
 import type { StoredReply } from './reply.ts'
 import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
+import type { Claims, TokenRules } from './token.ts'
 
 /** Two clocks: `wallMs` (since the epoch, for records) and `monotonicMs` (never steps, for leases and deadlines). */
 export interface Clock {
@@ -65,6 +66,7 @@ export interface KeyStore {
 export interface Remembered {
   readonly fingerprint: string
   readonly spec: string
+  readonly parts: Parts
   readonly operationRef: string
   readonly retainUntil: number
   readonly reply: StoredReply
@@ -73,6 +75,20 @@ export interface Remembered {
 /** Completed replies close at hand. Never an authority: what it does not know may well be known. */
 export interface ReplyCache {
   recall(id: KeyId): Remembered | undefined
+}
+
+export type TokenVerdict =
+  | { readonly kind: 'verified', readonly claims: Claims }
+  /** `detail` is for the client and repeats nothing of the token */
+  | { readonly kind: 'invalid', readonly detail: string }
+  /** the keys that sign such tokens are not at hand, so nobody knows */
+  | { readonly kind: 'unavailable', readonly retryAfterMs: number }
+
+/** Holds a bearer token against its issuer's published keys. Never throws for what a client or an issuer sent. */
+export interface TokenVerifier {
+  verify(token: string, rules: TokenRules): Promise<TokenVerdict>
+  /** Lets go of the connections. May be called twice. */
+  close(): Promise<void>
 }
 
 /** One request to the upstream, with its body captured. */

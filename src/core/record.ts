@@ -30,7 +30,8 @@ export interface Claim {
 
 /**
  * Digests of the parts of a request, 66 bits each, so that a mismatch can name the part that differed: those of method,
- * target, headers and body in this order, joined by dots. Stores keep it as it is; see `differing` in fingerprint.ts.
+ * target, headers and body in this order, joined by dots. Stores keep it as it is; see `differing` in fingerprint.ts. Where
+ * nobody verified who asked, the digest of the credential stands behind; see `witnessOf` in witness.ts.
  */
 export type Parts = string
 
@@ -81,7 +82,7 @@ export interface ClaimRequest {
 export type ClaimOutcome =
   /** `recovering`: an earlier attempt of this key may have had an effect, so release is no longer legal */
   | { readonly kind: 'claimed', readonly claim: Claim, readonly recovering: boolean, readonly operationRef: string, readonly retainUntil: number }
-  | { readonly kind: 'replay', readonly reply: StoredReply, readonly fingerprint: string, readonly spec: string, readonly operationRef: string, readonly retainUntil: number }
+  | { readonly kind: 'replay', readonly reply: StoredReply, readonly fingerprint: string, readonly spec: string, readonly parts: Parts, readonly operationRef: string, readonly retainUntil: number }
   | { readonly kind: 'busy', readonly retryAfterMs: number, readonly operationRef: string }
   /** judged before everything else; the record's own spec and parts tell how to compare and what differed */
   | { readonly kind: 'mismatch', readonly spec: string, readonly parts: Parts, readonly operationRef: string }

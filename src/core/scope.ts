@@ -1,42 +1,72 @@
+import { credential, type CredentialPolicy } from './credential.ts'
 import { sha256 } from './digest.ts'
 import { connectionNames, valuesOf, type Fields } from './headers.ts'
+import { known, type Known, type Unknown } from './identity.ts'
+import { valueAt, type Claims, type TokenRules } from './token.ts'
 
-/** Whose keys are told apart. `credential`: one scope per set of credential values; `none`: one scope for all, only when spelled out. */
+/** Whose keys are told apart. `none`: one scope for all, only when spelled out. */
 export type ScopePolicy =
-  | { readonly kind: 'credential', readonly headers: readonly string[], readonly anonymous: 'refuse' | 'share' }
+  | CredentialPolicy
+  /** the value of one field that a gateway in front sets */
+  | { readonly kind: 'header', readonly header: string }
+  /** a claim of the bearer token, once its signature was verified */
+  | TokenScope
   | { readonly kind: 'none' }
 
-export type Identity =
-  | { readonly kind: 'known', readonly identity: string }
-  | { readonly kind: 'missing', readonly detail: string }
-  | { readonly kind: 'invalid', readonly detail: string }
+export interface TokenScope extends TokenRules {
+  readonly kind: 'jwt'
+  /** the names that lead to the claim */
+  readonly claim: readonly string[]
+}
 
-/** Two namespaces of identities that cannot meet a digest: base64url never has a '*'. */
-const EVERYBODY = '*'
-const ANONYMOUS = '*anonymous'
+export type Identity = Known | Unknown | { readonly kind: 'token', readonly token: string, readonly scope: TokenScope }
 
 /**
- * Who asks, as a string that is safe to hash and never leaves the process. A stored reply is given only to the same
- * identity (invariant I6), so a request without one is refused unless the configuration says otherwise.
+ * A stored reply is given only to the same identity (invariant I6), so a request without one is refused unless the
+ * configuration says otherwise. Identities of two kinds never meet: each is the name of its kind, and behind it a
+ * digest of a text that can be read in one way only.
  */
 export function identify(fields: Fields, policy: ScopePolicy): Identity {
   switch (policy.kind) {
-    case 'none': return { kind: 'known', identity: EVERYBODY }
-    case 'credential': return byCredential(fields, policy.headers, policy.anonymous)
+    case 'none': return known('none')
+    case 'credential': return credential(fields, policy)
+    case 'header': return byHeader(fields, policy.header)
+    case 'jwt': return byToken(fields, policy)
     default: return policy satisfies never
   }
 }
 
-function byCredential(fields: Fields, headers: readonly string[], anonymous: 'refuse' | 'share'): Identity {
-  const nominated = connectionNames(fields)
-  let credentials = ''
-  for (const name of headers) {
-    if (nominated.has(name)) return { kind: 'invalid', detail: `the Connection field must not name ${name}` }
-    for (const value of valuesOf(fields, name)) {
-      credentials += `${name.length}:${name}${value.length}:${value}`
-    }
-  }
-  if (credentials !== '') return { kind: 'known', identity: sha256(credentials) }
-  if (anonymous === 'share') return { kind: 'known', identity: ANONYMOUS }
-  return { kind: 'missing', detail: `a request with an Idempotency-Key needs one of ${headers.join(', ')} here, so that nobody else can be given its reply` }
+function byHeader(fields: Fields, header: string): Known | Unknown {
+  const [first = '', ...more] = valuesOf(fields, header)
+  if (connectionNames(fields).has(header)) return { kind: 'malformed', detail: `the Connection field must not name ${header}` }
+  if (more.length > 0) return { kind: 'malformed', detail: `${header} must be sent once` }
+  const value = first.trim()
+  if (value === '') return { kind: 'missing', detail: `a request with an Idempotency-Key needs ${header} here, so that nobody else can be given its reply` }
+  return known(`header:${sha256(JSON.stringify([header, value]))}`)
+}
+
+function byToken(fields: Fields, scope: TokenScope): Identity {
+  const [first = '', ...more] = valuesOf(fields, 'authorization')
+  if (connectionNames(fields).has('authorization')) return { kind: 'malformed', detail: 'the Connection field must not name authorization' }
+  if (more.length > 0) return { kind: 'malformed', detail: 'authorization must be sent once' }
+  const token = /^bearer +([^ ]+) *$/i.exec(first)?.[1]
+  if (token === undefined) return { kind: 'missing', detail: 'a request with an Idempotency-Key needs a bearer token here (Authorization: Bearer ...), so that nobody else can be given its reply' }
+  return { kind: 'token', token, scope }
+}
+
+/**
+ * The identity that a verified token proves; undefined if the claim is not there or is no name. The token's issuer is
+ * part of it: two issuers may both have a user 7. Where the configuration names no issuer the keys vouch for whatever
+ * their owner wrote there, so then the place of the keys is part of it, too.
+ */
+export function byClaim(claims: Claims, { claim, issuer, keys }: TokenScope): Known | undefined {
+  const value = valueAt(claims, claim)
+  if (!isName(value)) return undefined
+  const authority = issuer === null ? [keys.kind, keys.place, claims['iss'] ?? null] : [issuer]
+  return known(`jwt:${sha256(JSON.stringify([authority, claim, value]))}`)
+}
+
+/** 7 and "7" stay different names; 7.5, true and {} are none. */
+function isName(value: unknown): value is string | number {
+  return typeof value === 'string' ? value !== '' : Number.isSafeInteger(value)
 }

@@ -1,4 +1,5 @@
 import type { Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyRecord, Resolution, WriteOutcome } from './record.ts'
+import { witnessOf } from './witness.ts'
 
 /*
  * The machine of record.ts as pure functions: a record and a wish in, an outcome and a change out. Stores that
@@ -28,13 +29,13 @@ export function onClaim(found: KeyRecord | undefined, request: ClaimRequest, now
     return { outcome: { kind: 'mismatch', spec: found.spec, parts: found.parts, operationRef: found.operationRef }, change: KEEP }
   }
   if (found.state === 'completed') {
-    const { reply, fingerprint, spec, operationRef, retainUntil } = found
-    return { outcome: { kind: 'replay', reply, fingerprint, spec, operationRef, retainUntil }, change: KEEP }
+    const { reply, fingerprint, spec, parts, operationRef, retainUntil } = found
+    return { outcome: { kind: 'replay', reply, fingerprint, spec, parts, operationRef, retainUntil }, change: KEEP }
   }
   if (found.state === 'in_flight' && found.leaseUntil > nowMs) {
     return { outcome: { kind: 'busy', retryAfterMs: found.leaseUntil - nowMs, operationRef: found.operationRef }, change: KEEP }
   }
-  if (request.onOrphan.kind === 'take' && found.holder !== request.holder && nowMs < found.createdAt + request.onOrphan.withinMs) {
+  if (request.onOrphan.kind === 'take' && found.holder !== request.holder && sameWitness(found, request) && nowMs < found.createdAt + request.onOrphan.withinMs) {
     const record: KeyRecord = { ...base(found), holder: request.holder, fence: found.fence + 1, state: 'in_flight', leaseUntil: nowMs + request.leaseMs }
     return { outcome: claimed(record), change: { kind: 'put', record } }
   }
@@ -113,6 +114,11 @@ function claimNew(request: ClaimRequest, nowMs: number): Judged<ClaimOutcome> {
 function claimed(record: KeyRecord): ClaimOutcome {
   const { id, holder, fence, operationRef, retainUntil } = record
   return { kind: 'claimed', claim: { id, holder, fence }, recovering: fence > 1, operationRef, retainUntil }
+}
+
+/** Another credential than the one that asked first is told of the doubt and sends nothing: nobody has verified that both are one client. */
+function sameWitness(found: KeyRecord, request: ClaimRequest): boolean {
+  return witnessOf(found.parts) === witnessOf(request.parts)
 }
 
 function holds(found: KeyRecord | undefined, claim: Claim): found is KeyRecord {

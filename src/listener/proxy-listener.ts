@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import type { Clock, Journal, Meter } from '../core/ports.ts'
+import type { Clock, Journal, Meter, TokenVerifier } from '../core/ports.ts'
 import type { Route } from '../core/route.ts'
 import { admit, type Admission } from '../request/admit.ts'
 import type { Answer, Call } from '../request/call.ts'
@@ -11,6 +11,7 @@ import { writeAnswer } from './write-reply.ts'
 
 export interface ListenerOptions extends PassThroughOptions {
   readonly routes: readonly Route[]
+  readonly tokens: TokenVerifier
   readonly heldBodiesBytes: number
   readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
   readonly meter: Meter
@@ -81,11 +82,18 @@ export class ProxyListener {
 
   #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
     const call = new HttpCall(request, response, this.#held)
-    const admitted = admit(call, this.#options.routes)
+    const admission = admit(call, this.#options.routes, this.#options.tokens)
+    if (!(admission instanceof Promise)) return this.#proceed(call, response, admission, () => pass(request, response))
+    void admission
+      .then((admitted) => this.#proceed(call, response, admitted, () => pass(request, response)))
+      .catch((error: unknown) => this.#fail(response, error))
+  }
+
+  #proceed(call: HttpCall, response: ServerResponse, admitted: Admission, pass: () => void): void {
     switch (admitted.kind) {
       case 'bypass':
         this.#countAtEnd(response, call.method, admitted.route.name)
-        pass(request, response)
+        pass()
         return
       case 'refused':
         this.#options.meter.key(admitted.outcome, admitted.route)
@@ -104,9 +112,14 @@ export class ProxyListener {
       const writing = this.#write(response, call, admitted.route, await this.#options.handle(call, admitted))
       if (writing !== null) await writing
     } catch (error) {
-      this.#options.journal.error('listener.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
-      response.destroy()
+      this.#fail(response, error)
     }
+  }
+
+  /** A defect of ours: the client learns nothing from half an answer. */
+  #fail(response: ServerResponse, error: unknown): void {
+    this.#options.journal.error('listener.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+    response.destroy()
   }
 
   #write(response: ServerResponse, call: Call, route: string, answer: Answer): Promise<void> | null {

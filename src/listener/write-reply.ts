@@ -43,6 +43,7 @@ export function writeProblem(response: ServerResponse, problem: Problem): void {
     'Proxy-Status', `${PROXY}; error=${PROBLEMS[problem.code].proxyError}; details="${problem.code}"`,
   ]
   if (problem.retryAfterMs !== null) fields.push('Retry-After', String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))))
+  if (problem.status === 401) fields.push('WWW-Authenticate', 'Bearer error="invalid_token"') // RFC 6750 section 3; RFC 9110 demands a challenge
   // What is left of a refused body would have to be read to its end before the connection could be used again.
   if (problem.code === 'body-too-large' || problem.code === 'overloaded') fields.push('Connection', 'close')
   response.writeHead(problem.status, fields)

@@ -3,18 +3,20 @@ import { firstOf } from '../core/headers.ts'
 import { keyId, TTL_HEADER, type KeyReading } from '../core/key.ts'
 import { readKeyAhead, readKeyFromBody, sourceText, type KeySource } from '../core/key-source.ts'
 import type { Policy } from '../core/policy.ts'
-import type { KeyOutcome } from '../core/ports.ts'
+import type { KeyOutcome, TokenVerdict, TokenVerifier } from '../core/ports.ts'
 import { problem, type Problem } from '../core/problem.ts'
 import type { KeyId } from '../core/record.ts'
 import { matchRoute, readPath, type Route } from '../core/route.ts'
-import { identify } from '../core/scope.ts'
+import type { Known, Unknown } from '../core/identity.ts'
+import { byClaim, identify, type TokenScope } from '../core/scope.ts'
+import { witness } from '../core/witness.ts'
 import type { Call } from './call.ts'
 
 /** Whose rules, which key: everything that can be said before the body is read. */
 export type Admission =
   | { readonly kind: 'bypass', readonly route: Route }
   | { readonly kind: 'refused', readonly route: string, readonly outcome: KeyOutcome, readonly problem: Problem }
-  | { readonly kind: 'guarded', readonly route: string, readonly policy: Policy, /** null: the body has it */ readonly key: string | null, readonly identity: string, readonly retentionMs: number }
+  | { readonly kind: 'guarded', readonly route: string, readonly policy: Policy, /** null: the body has it */ readonly key: string | null, readonly identity: string, readonly credential: string | null, readonly retentionMs: number }
 
 type Guarded = Extract<Admission, { kind: 'guarded' }>
 
@@ -26,6 +28,8 @@ export interface Entry extends Guarded {
   body: Uint8Array
   readonly id: KeyId
   readonly fingerprint: Fingerprint
+  /** what a stored reply's own must be, see core/witness.ts; null if the identity is enough */
+  readonly witness: string | null
 }
 
 /** Who keeps the keys: the installation's secret and the service's name, both part of every id. */
@@ -40,7 +44,8 @@ export const NO_ROUTE = 'none'
 /** Under this first segment Onceward speaks for itself; such a path never reaches the upstream. */
 const RESERVED = '_onceward'
 
-export function admit(call: Pick<Call, 'method' | 'target' | 'fields'>, routes: readonly Route[]): Admission {
+/** A promise only where a token has to be verified; nothing of the body is read before that. */
+export function admit(call: Pick<Call, 'method' | 'target' | 'fields'>, routes: readonly Route[], tokens: TokenVerifier): Admission | Promise<Admission> {
   const path = readPath(call.target)
   if (path.kind === 'invalid') return refused(NO_ROUTE, 'invalid', problem('request-invalid', path.detail))
   if (path.segments[0] === RESERVED) return refused(NO_ROUTE, 'invalid', problem('not-found', 'paths below /_onceward/ are reserved, and this one means nothing'))
@@ -55,9 +60,33 @@ export function admit(call: Pick<Call, 'method' | 'target' | 'fields'>, routes: 
   }
   if (reading.kind === 'invalid') return refused(route.name, 'invalid', problem('key-invalid', reading.detail))
   const identity = identify(call.fields, policy.scope)
-  if (identity.kind === 'missing') return refused(route.name, 'invalid', problem('identity-missing', identity.detail))
-  if (identity.kind === 'invalid') return refused(route.name, 'invalid', problem('request-invalid', identity.detail))
-  return { kind: 'guarded', route: route.name, policy, key: reading.kind === 'present' ? reading.key : null, identity: identity.identity, retentionMs: retentionOf(call, policy) }
+  const key = reading.kind === 'present' ? reading.key : null
+  switch (identity.kind) {
+    case 'known': return guarded(call, route, policy, key, identity)
+    case 'missing': case 'malformed': return refused(route.name, 'invalid', unidentified(identity))
+    case 'token': return tokens.verify(identity.token, identity.scope).then((verdict) => {
+      const proven = provenBy(verdict, identity.scope)
+      return 'identity' in proven ? guarded(call, route, policy, key, proven) : refused(route.name, verdict.kind === 'unavailable' ? 'unavailable' : 'invalid', proven)
+    })
+    default: return identity satisfies never
+  }
+}
+
+function guarded(call: Pick<Call, 'fields'>, route: Route, policy: Policy, key: string | null, { identity, witness: credential }: Known): Guarded {
+  return { kind: 'guarded', route: route.name, policy, key, identity, credential, retentionMs: retentionOf(call, policy) }
+}
+
+function unidentified({ kind, detail }: Unknown): Problem {
+  return problem(kind === 'missing' ? 'identity-missing' : 'request-invalid', detail)
+}
+
+function provenBy(verdict: TokenVerdict, scope: TokenScope): Known | Problem {
+  switch (verdict.kind) {
+    case 'verified': return byClaim(verdict.claims, scope) ?? problem('identity-invalid', `the token has no ${scope.claim.join('/')} that could name who asks`)
+    case 'invalid': return problem('identity-invalid', verdict.detail)
+    case 'unavailable': return problem('identity-unavailable', 'the keys that sign such tokens could not be read; nothing was sent upstream', { retryAfterMs: verdict.retryAfterMs })
+    default: return verdict satisfies never
+  }
 }
 
 /** Reads the body; the claim needs all of it, for the fingerprint and for the attempts. */
@@ -81,6 +110,7 @@ export async function capture(call: Call, admitted: Guarded, namespace: Namespac
     ...admitted, key, call, body: reading.body,
     id: keyId(secret, service, admitted.identity, key),
     fingerprint: fingerprint(secret, admitted.policy.fingerprint, { method, target, fields, body: reading.body }),
+    witness: admitted.credential === null ? null : witness(secret, admitted.credential),
   }
 }
 

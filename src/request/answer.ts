@@ -3,6 +3,8 @@ import type { KeyOutcome, Remembered } from '../core/ports.ts'
 import { problem } from '../core/problem.ts'
 import type { KeyRecord } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
+import { witnessOf } from '../core/witness.ts'
+import type { Entry } from './admit.ts'
 import type { Answer } from './call.ts'
 import type { Claimed } from './claim.ts'
 import type { Settled } from './settle.ts'
@@ -16,29 +18,38 @@ export interface Ending {
   readonly cause: string | null
 }
 
+/** Whom an answer is for: the route's policy, and who may be given what is stored. */
+type Asker = Pick<Entry, 'policy' | 'witness'>
+
 /** How long a client should wait before it asks again about a request that is being worked on. */
 const ASK_AGAIN_MS = 1000
 
 /** The answer to a request that may not run. */
-export function notClaimed(claimed: Exclude<Claimed, { kind: 'claimed' }>, policy: Policy, wallMs: number): Ending {
+export function notClaimed(claimed: Exclude<Claimed, { kind: 'claimed' }>, asker: Asker, wallMs: number): Ending {
   switch (claimed.kind) {
-    case 'replay': return ending(replay(claimed.reply, claimed.operationRef, claimed.retainUntil - wallMs), 'replay', claimed.operationRef)
+    case 'replay': return replayed(claimed, asker, wallMs)
     case 'busy': return ending(inFlight(claimed.operationRef), 'in_flight', claimed.operationRef)
     case 'mismatch': return mismatch(claimed.differs, claimed.operationRef)
     case 'incomparable': return incomparable(claimed.operationRef)
-    case 'uncertain': return ending(unknown(policy, claimed.operationRef), 'uncertain', claimed.operationRef, { cause: claimed.cause })
+    case 'uncertain': return ending(unknown(asker.policy, claimed.operationRef), 'uncertain', claimed.operationRef, { cause: claimed.cause })
     case 'unavailable': return ending(noStore(), 'unavailable', null)
     default: return claimed satisfies never
   }
 }
 
-/** The answer to an exact repetition of what this process remembers. */
-export function replayed(known: Remembered, wallMs: number): Ending {
-  return ending(replay(known.reply, known.operationRef, known.retainUntil - wallMs), 'replay', known.operationRef)
+/** The answer to an exact repetition. The one place where a stored reply meets who asks for it (invariant I6). */
+export function replayed(stored: Stored, asker: Asker, wallMs: number): Ending {
+  const { operationRef } = stored
+  if (witnessOf(stored.parts) === asker.witness) return ending(replay(stored.reply, operationRef, stored.retainUntil - wallMs), 'replay', operationRef)
+  const detail = 'the reply is given back only to the credential that asked first, and this token is another one; ask again with that one, or look the operation up'
+  return ending({ kind: 'problem', problem: problem('reply-withheld', detail, { operationRef }) }, 'replay', operationRef, { cause: 'reply-withheld' })
 }
 
+/** What a record, a claim's outcome and a memory know alike of a completed key. */
+type Stored = Pick<Remembered, 'parts' | 'operationRef' | 'retainUntil' | 'reply'>
+
 /** What the request that ran is told. */
-export function settled(end: Settled, policy: Policy, operationRef: string, attempts: number, retainUntil: number, wallMs: number): Ending {
+export function settled(end: Settled, asker: Asker, operationRef: string, attempts: number, retainUntil: number, wallMs: number): Ending {
   switch (end.kind) {
     case 'completed':
       return ending({ kind: 'fresh', reply: end.live, ttlMs: retainUntil - wallMs }, 'new', operationRef, { attempts })
@@ -50,18 +61,18 @@ export function settled(end: Settled, policy: Policy, operationRef: string, atte
       return ending(answer, 'new', operationRef, { attempts, cause })
     }
     case 'abandoned': {
-      const answer: Answer = end.passedOn === null ? unknown(policy, operationRef) : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
+      const answer: Answer = end.passedOn === null ? unknown(asker.policy, operationRef) : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
       return ending(answer, 'uncertain', operationRef, { attempts, cause: end.cause })
     }
     case 'fenced':
-      return superseded(end.found, policy, operationRef, wallMs)
+      return superseded(end.found, asker, operationRef, wallMs)
     default:
       return end satisfies never
   }
 }
 
 /** What a duplicate that arrived meanwhile is told: never more than what is settled. */
-export function toDuplicates(end: Settled, policy: Policy, operationRef: string, retainUntil: number, wallMs: number): Answer {
+export function toDuplicates(end: Settled, asker: Asker, operationRef: string, retainUntil: number, wallMs: number): Answer {
   switch (end.kind) {
     case 'completed': return replay(end.stored, operationRef, retainUntil - wallMs)
     case 'released': {
@@ -69,19 +80,19 @@ export function toDuplicates(end: Settled, policy: Policy, operationRef: string,
       const { reply } = end.passedOn
       return { kind: 'fresh', reply: { kind: 'whole', reply: { ...reply, headers: storable(reply.headers) } }, ttlMs: null }
     }
-    case 'abandoned': return unknown(policy, operationRef)
-    case 'fenced': return superseded(end.found, policy, operationRef, wallMs).answer
+    case 'abandoned': return unknown(asker.policy, operationRef)
+    case 'fenced': return superseded(end.found, asker, operationRef, wallMs).answer
     default: return end satisfies never
   }
 }
 
 /** A record as a late reader finds it. */
-export function superseded(found: KeyRecord | undefined, policy: Policy, operationRef: string, wallMs: number): Ending {
+export function superseded(found: KeyRecord | undefined, asker: Asker, operationRef: string, wallMs: number): Ending {
   if (found === undefined) return ending(notRecorded(operationRef), 'unavailable', operationRef)
   switch (found.state) {
-    case 'completed': return ending(replay(found.reply, found.operationRef, found.retainUntil - wallMs), 'replay', found.operationRef)
+    case 'completed': return replayed(found, asker, wallMs)
     case 'in_flight': return ending(inFlight(found.operationRef), 'in_flight', found.operationRef)
-    case 'uncertain': return ending(unknown(policy, found.operationRef), 'uncertain', found.operationRef, { cause: found.cause })
+    case 'uncertain': return ending(unknown(asker.policy, found.operationRef), 'uncertain', found.operationRef, { cause: found.cause })
     default: return found satisfies never
   }
 }
@@ -98,7 +109,7 @@ export function incomparable(operationRef: string | null): Ending {
 }
 
 export function duplicateOf(answer: Answer, operationRef: string | null): Ending {
-  const outcome: KeyOutcome = answer.kind === 'problem' ? (answer.problem.code === 'outcome-unknown' ? 'uncertain' : answer.problem.code === 'reply-not-kept' ? 'replay' : 'in_flight') : 'replay'
+  const outcome: KeyOutcome = answer.kind === 'problem' ? (answer.problem.code === 'outcome-unknown' ? 'uncertain' : answer.problem.code === 'reply-not-kept' || answer.problem.code === 'reply-withheld' ? 'replay' : 'in_flight') : 'replay'
   return ending(answer, outcome, operationRef)
 }
 

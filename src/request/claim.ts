@@ -2,6 +2,7 @@ import { differing } from '../core/fingerprint.ts'
 import { keyDigest } from '../core/key.ts'
 import { StoreUnavailable, type Clock, type Journal, type KeyStore, type Random } from '../core/ports.ts'
 import type { ClaimOutcome, ClaimRequest, Claim } from '../core/record.ts'
+import { withWitness } from '../core/witness.ts'
 import type { Entry, Namespace } from './admit.ts'
 import { fingerprintUnder } from './compare.ts'
 import { persist } from './persist.ts'
@@ -43,7 +44,7 @@ export async function claim(entry: Entry, deps: ClaimDependencies, patience: Pat
     if (outcome.spec === request.spec) return { kind: 'mismatch', differs: differing(outcome.parts, request.parts), operationRef: outcome.operationRef }
     const under = fingerprintUnder(outcome.spec, entry, deps.namespace)
     if (under === undefined) return { kind: 'incomparable', operationRef: outcome.operationRef }
-    request = { ...request, fingerprint: under.digest, spec: under.spec, parts: under.parts }
+    request = { ...request, fingerprint: under.digest, spec: under.spec, parts: withWitness(under.parts, entry.witness) }
   }
 }
 
@@ -77,7 +78,7 @@ function claimRequest(entry: Entry, deps: ClaimDependencies): ClaimRequest {
     operationRef: operationRef(deps),
     fingerprint: entry.fingerprint.digest,
     spec: entry.fingerprint.spec,
-    parts: entry.fingerprint.parts,
+    parts: withWitness(entry.fingerprint.parts, entry.witness),
     holder: deps.random.token(16),
     route: entry.route,
     leaseMs: entry.policy.leaseMs,

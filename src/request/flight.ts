@@ -8,6 +8,8 @@ import type { Answer } from './call.ts'
  */
 export class Flight {
   readonly fingerprint: Fingerprint
+  /** of the credential that it flies for; see `Known` */
+  readonly witness: string | null
   operationRef: string | null = null
   /** true once the claim is ours; false if it led elsewhere (a replay, a mismatch, no store) */
   readonly claimed: Promise<boolean>
@@ -16,8 +18,9 @@ export class Flight {
   #sayClaimed!: (claimed: boolean) => void
   #sayEnded!: (answer: Answer) => void
 
-  constructor(fingerprint: Fingerprint) {
+  constructor(fingerprint: Fingerprint, witness: string | null) {
     this.fingerprint = fingerprint
+    this.witness = witness
     this.claimed = new Promise((resolve) => { this.#sayClaimed = resolve })
     this.ended = new Promise((resolve) => { this.#sayEnded = resolve })
   }

@@ -59,7 +59,7 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
   }
   const known = deps.replies.recall(entry.id)
   if (known !== undefined && fingerprintUnder(known.spec, entry, deps.namespace)?.digest === known.fingerprint) {
-    return report(entry, replayed(known, deps.clock.wallMs()), startedAt, deps)
+    return report(entry, replayed(known, entry, deps.clock.wallMs()), startedAt, deps)
   }
   const flight = deps.flights.get(entry.id)
   if (flight !== undefined && await flight.claimed) return report(entry, await join(entry, flight, deps), startedAt, deps)
@@ -70,7 +70,7 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
 function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<Answer> {
   return new Promise((resolve) => {
     const course: Course = { phase: 'claiming', overdue: false, operationRef: null }
-    const flight = new Flight(entry.fingerprint)
+    const flight = new Flight(entry.fingerprint, entry.witness)
     const cancel = deps.clock.after(entry.policy.deadlineMs, () => {
       course.overdue = true
       // Whoever waits for this claim's result must not wait longer for a store that hangs.
@@ -104,7 +104,7 @@ async function fly(entry: Entry, flight: Flight, course: Course, deps: FlowDepen
     const issuedAt = deps.clock.monotonicMs()
     const claimed = await claim(entry, deps, { gone: () => entry.call.gone(), overdue: () => course.overdue })
     if (claimed.kind !== 'claimed') {
-      const ending = notClaimed(claimed, entry.policy, deps.clock.wallMs())
+      const ending = notClaimed(claimed, entry, deps.clock.wallMs())
       if (claimed.kind !== 'busy') return ending
       course.phase = 'following'
       course.operationRef = ending.operationRef
@@ -128,9 +128,9 @@ async function fly(entry: Entry, flight: Flight, course: Course, deps: FlowDepen
     const end = await settle(claimed.claim, tried, deps)
     if (checkpoint !== null) await checkpoint('after-settle')
     const wallMs = deps.clock.wallMs()
-    told = toDuplicates(end, entry.policy, operationRef, retainUntil, wallMs)
+    told = toDuplicates(end, entry, operationRef, retainUntil, wallMs)
     if (checkpoint !== null) await checkpoint('before-answer')
-    return settled(end, entry.policy, operationRef, tried.outcomes.length, retainUntil, wallMs)
+    return settled(end, entry, operationRef, tried.outcomes.length, retainUntil, wallMs)
   } finally {
     drop()
     if (deps.flights.get(entry.id) === flight) deps.flights.delete(entry.id)

@@ -24,7 +24,8 @@ export async function join(entry: Entry, flight: Flight, deps: WaitDependencies)
   if (own === undefined) return incomparable(flight.operationRef)
   if (own.digest !== flight.fingerprint.digest) return mismatch(differing(flight.fingerprint.parts, own.parts), flight.operationRef)
   const { inFlight: policy } = entry.policy
-  if (policy.kind === 'reject') return duplicateOf(inFlight(flight.operationRef), flight.operationRef)
+  // Another token waits for nothing: what comes will not be for it.
+  if (policy.kind === 'reject' || flight.witness !== entry.witness) return duplicateOf(inFlight(flight.operationRef), flight.operationRef)
   dropBody(entry)
   const answer = await new Promise<Answer>((resolve) => {
     const cancel = deps.clock.after(policy.waitMs, () => resolve(inFlight(flight.operationRef)))
@@ -46,7 +47,7 @@ export async function follow(entry: Entry, busy: Ending, deps: WaitDependencies)
     if (found === 'gone' || (found !== 'unavailable' && found.operationRef !== busy.operationRef)) return busy
     // Its holder died. Only a claim may say what follows from that, so the client is sent to make one.
     if (found !== 'unavailable' && found.state === 'in_flight' && found.leaseUntil <= deps.clock.wallMs()) return busy
-    if (found !== 'unavailable' && found.state !== 'in_flight') return superseded(found, entry.policy, found.operationRef, deps.clock.wallMs())
+    if (found !== 'unavailable' && found.state !== 'in_flight') return superseded(found, entry, found.operationRef, deps.clock.wallMs())
   }
   return busy
 }

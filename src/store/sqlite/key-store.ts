@@ -142,8 +142,8 @@ function claimOutcome(answer: Answer, bodies: readonly Uint8Array[], { id, holde
   switch (answer[0]) {
     case 'claimed': return { kind: 'claimed', claim: { id, holder, fence: answer[1] }, recovering: answer[2], operationRef: answer[3], retainUntil: answer[4] }
     case 'replay': {
-      const [, [status, headers, trailers, body], fingerprint, spec, operationRef, retainUntil] = answer
-      return { kind: 'replay', reply: openReply(replyOf(status, headers, trailers, copyOf(body, bodies))), fingerprint, spec, operationRef, retainUntil }
+      const [, [status, headers, trailers, body], fingerprint, spec, parts, operationRef, retainUntil] = answer
+      return { kind: 'replay', reply: openReply(replyOf(status, headers, trailers, copyOf(body, bodies))), fingerprint, spec, parts, operationRef, retainUntil }
     }
     case 'busy': return { kind: 'busy', retryAfterMs: answer[1], operationRef: answer[2] }
     case 'mismatch': return { kind: 'mismatch', spec: answer[1], parts: answer[2], operationRef: answer[3] }

@@ -117,7 +117,7 @@ function eventsFrom(events: readonly WiredEvent[], step: Step): OutboxEvent[] {
 function claimAnswer(outcome: ClaimOutcome, step: Step): Answer {
   switch (outcome.kind) {
     case 'claimed': return ['claimed', outcome.claim.fence, outcome.recovering, outcome.operationRef, outcome.retainUntil]
-    case 'replay': return ['replay', wiredReply(outcome.reply, step.outgoing), outcome.fingerprint, outcome.spec, outcome.operationRef, outcome.retainUntil]
+    case 'replay': return ['replay', wiredReply(outcome.reply, step.outgoing), outcome.fingerprint, outcome.spec, outcome.parts, outcome.operationRef, outcome.retainUntil]
     case 'busy': return ['busy', outcome.retryAfterMs, outcome.operationRef]
     case 'mismatch': return ['mismatch', outcome.spec, outcome.parts, outcome.operationRef]
     case 'uncertain': return ['uncertain', outcome.since, outcome.cause, outcome.operationRef]

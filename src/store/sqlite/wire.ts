@@ -30,7 +30,7 @@ export type Call =
 
 export type Answer =
   | ['claimed', fence: number, recovering: boolean, operationRef: string, retainUntil: number]
-  | ['replay', reply: WiredReply, fingerprint: string, spec: string, operationRef: string, retainUntil: number]
+  | ['replay', reply: WiredReply, fingerprint: string, spec: string, parts: Parts, operationRef: string, retainUntil: number]
   | ['busy', retryAfterMs: number, operationRef: string]
   | ['mismatch', spec: string, parts: Parts, operationRef: string]
   | ['uncertain', since: number, cause: DoubtCause, operationRef: string]

@@ -1,0 +1,18 @@
+/**
+ * Who asks. `identity` is safe to hash and never leaves the process. Where there is a `witness`, nobody has verified
+ * the identity: a stored reply is given back only to who shows the very same credential, of which this is the digest.
+ */
+export interface Known {
+  readonly kind: 'known'
+  readonly identity: string
+  readonly witness: string | null
+}
+
+export type Unknown =
+  | { readonly kind: 'missing', readonly detail: string }
+  /** the fields contradict themselves, so that we and the upstream might read them differently */
+  | { readonly kind: 'malformed', readonly detail: string }
+
+export function known(identity: string, witness: string | null = null): Known {
+  return { kind: 'known', identity, witness }
+}
