@@ -1,6 +1,7 @@
 import type { KeySpace } from '../core/key-space.ts'
 import type { Route } from '../core/route.ts'
 import type { Address } from './addresses.ts'
+import type { Document } from './schema.ts'
 
 /** Everything that was decided before the start: defaults filled in, units counted out. */
 export interface Config {
@@ -18,6 +19,8 @@ export interface Config {
   /** what the ids of the keys are made of */
   readonly keySpace: KeySpace
   readonly accept: ReadonlySet<Accepted>
+  /** what all of this was made of: the file with flags and variables over it, and without defaults */
+  readonly written: Document
   /** what is allowed and should be known, one sentence each */
   readonly warnings: readonly string[]
 }

@@ -10,7 +10,8 @@ import { passThrough, type PassThroughOptions } from './pass-through.ts'
 import { writeAnswer } from './write-reply.ts'
 
 export interface ListenerOptions extends PassThroughOptions {
-  readonly routes: readonly Route[]
+  /** the routes in force, asked for once per request */
+  readonly policies: { readonly routes: readonly Route[] }
   readonly heldBodiesBytes: number
   readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
   readonly meter: Meter
@@ -81,7 +82,7 @@ export class ProxyListener {
 
   #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
     const call = new HttpCall(request, response, this.#held)
-    const admitted = admit(call, this.#options.routes)
+    const admitted = admit(call, this.#options.policies.routes)
     switch (admitted.kind) {
       case 'bypass':
         this.#countAtEnd(response, call.method, admitted.route.name)
