@@ -2,14 +2,17 @@ import { resolve as resolvePath } from 'node:path'
 import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
-import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type KeyStore } from './core/ports.ts'
+import type { Loaded } from './config/load.ts'
+import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore } from './core/ports.ts'
 import { systemClock } from './host/clock.ts'
 import { systemRandom } from './host/random.ts'
 import { JwtVerifier } from './identity/jwt.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
+import { ACCEPT_HINT, reload } from './reload.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
 import { LeaseKeeper } from './request/lease.ts'
+import { Policies } from './request/policies.ts'
 import { ReplyMemory } from './store/reply-memory.ts'
 import { openEmbeddedStore } from './store/sqlite/key-store.ts'
 import { tiered } from './store/tiered.ts'
@@ -27,6 +30,8 @@ export interface Seams {
 export interface Sidecar {
   readonly address: string
   readonly adminAddress: string
+  /** Puts the routes of another configuration in force, or says in log and metrics why not; nothing once it drains. */
+  reload(load: () => Promise<Loaded>): Promise<void>
   /** Drains: refuses new connections, lets what runs settle within the grace, then lets go of everything. */
   stop(): Promise<void>
 }
@@ -47,6 +52,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock })
   const replies = new ReplyMemory(REPLY_MEMORY_BYTES, clock)
   const store = tiered(seams.store?.(authority) ?? authority, replies)
+  const policies = await inForce(config, store, journal)
   const secret = await store.secret(random.token(32))
   const connections = { origin: config.upstream.origin, connections: config.limits.upstreamConnections, connectTimeoutMs: config.limits.connectTimeoutMs }
   const upstream = openHttpUpstream(connections, clock)
@@ -65,7 +71,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   let draining = false
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
   const proxy = new ProxyListener({
-    ...connections, routes: config.routes, tokens, heldBodiesBytes: config.limits.heldBodiesBytes,
+    ...connections, policies, tokens, heldBodiesBytes: config.limits.heldBodiesBytes,
     handle: (call, admitted) => handle(call, admitted, flow), meter, journal, clock,
   })
   await upkeep.runOnce()
@@ -75,7 +81,13 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   journal.info('sidecar.ready', { address, admin: adminAddress, upstream: connections.origin })
 
   let stopped: Promise<void> | null = null
-  return { address, adminAddress, stop: () => stopped ??= stop() }
+  let reloaded = Promise.resolve()
+  return {
+    address, adminAddress,
+    // one at a time, each reading the file when it is its turn, so that the last one asked for has the last word
+    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, meter, journal })),
+    stop: () => stopped ??= stop(),
+  }
 
   async function stop(): Promise<void> {
     draining = true
@@ -96,6 +108,18 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await admin.close()
     journal.info('sidecar.stopped', { unsettled: unsettled.size })
   }
+}
+
+/** The configuration's own routes, unless the store has keys that they would free. */
+async function inForce(config: Config, store: KeyStore, journal: Journal): Promise<Policies> {
+  const policies = new Policies(store)
+  const { kind, freed } = await policies.adopt({ routes: config.routes, keySpace: config.keySpace, mayFreeOldKeys: config.accept.has('frees-old-keys') })
+  if (kind === 'refused') {
+    await store.close()
+    throw new Error(`with this configuration old keys would be free again: ${freed.join('; ')}. Put back what has changed, or, ${ACCEPT_HINT}`)
+  }
+  for (const way of freed) journal.warn('config.warning', { warning: `old keys are free again: ${way}` })
+  return policies
 }
 
 async function notReady(store: KeyStore, draining: boolean): Promise<string[]> {

@@ -14,5 +14,8 @@ if (major < needed.major || (major === needed.major && minor < needed.minor)) {
 // they save: a new key took 163 us of CPU without them and 182 with them, in two runs of one load.
 setFlagsFromString('--no-parallel-scavenge')
 const built = existsSync(new URL('./main.js', import.meta.url))
+// First of all: a SIGHUP asks for a reload, and must not end a process that is only just starting.
+const { expectReloadSignals } = await import(built ? './host/signals.js' : './host/signals.ts')
+expectReloadSignals()
 const { main } = await import(built ? './main.js' : './main.ts')
 await main(process.argv.slice(2))

@@ -1,17 +1,20 @@
 import { pino } from 'pino'
-import { startSidecar } from '../compose.ts'
+import { startSidecar, type Sidecar } from '../compose.ts'
 import type { Config } from '../config/config.ts'
-import { loadFrom } from '../config/load.ts'
+import { fileOf, loadFrom } from '../config/load.ts'
 import { formatMistake } from '../config/mistakes.ts'
 import type { Environment } from '../config/substitute.ts'
+import { digestOf, FileWatch } from '../config/watch.ts'
 import { systemClock } from '../host/clock.ts'
-import { onStopSignals } from '../host/signals.ts'
+import { onReloadSignals, onStopSignals } from '../host/signals.ts'
 import { LineBuffer } from '../telemetry/line-buffer.ts'
 import type { Flags } from './arguments.ts'
 import { EXIT, type Output } from './output.ts'
 
 /** Runs the sidecar until a signal drains it; see EXIT for how the process ends. */
 export async function serve(flags: Flags, environment: Environment, output: Output): Promise<void> {
+  const file = fileOf(flags, environment)
+  const digest = file === undefined ? null : await digestOf(file)
   const loaded = await loadFrom(flags, environment)
   if (loaded.kind === 'faulty') {
     for (const mistake of loaded.mistakes) output.complaint(formatMistake(mistake))
@@ -24,10 +27,14 @@ export async function serve(flags: Flags, environment: Environment, output: Outp
     process.exitCode = EXIT.config
     return
   }
-  await run(loaded.config, output)
+  const sidecar = await run(loaded.config, output)
+  if (sidecar === null) return
+  const reload = (): void => void sidecar.reload(() => loadFrom(flags, environment))
+  onReloadSignals(reload)
+  if (file !== undefined) await new FileWatch({ file, digest, clock: systemClock(), changed: reload }).start()
 }
 
-async function run(config: Config, output: Output): Promise<void> {
+async function run(config: Config, output: Output): Promise<Sidecar | null> {
   const standardOutput = pino.destination({ fd: 1, sync: false })
   standardOutput.on('error', () => undefined) // a closed stdout must not end the sidecar
   const log = new LineBuffer(standardOutput, systemClock())
@@ -41,9 +48,11 @@ async function run(config: Config, output: Output): Promise<void> {
   try {
     const sidecar = await startSidecar(config, log)
     onStopSignals(() => void sidecar.stop().then(() => leave(EXIT.ok)), () => leave(EXIT.cutShort))
+    return sidecar
   } catch (error) {
     output.complaint(`onceward could not start: ${error instanceof Error ? error.message : String(error)}`)
     leave(EXIT.unavailable)
+    return null
   }
 }
 

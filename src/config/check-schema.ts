@@ -95,8 +95,6 @@ function mistakeOf(error: ErrorObject, locate: Locate): Mistake {
       return wrongValue(locate(path), path, expectedOf(schema.properties?.[path.at(-1) ?? ''] ?? {}))
     case 'uniqueItems':
       return wrongValue(locate(path), path, 'every value once')
-    case 'minProperties': case 'maxProperties':
-      return wrongValue(locate(path), path, `one of ${Object.keys(schema.properties ?? {}).join(', ')}, and no more`)
     case 'minItems':
       return wrongValue({ ...locate(path), found: 'an empty list' }, path, 'at least one')
     case 'minProperties': case 'maxProperties':

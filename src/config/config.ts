@@ -1,5 +1,7 @@
+import type { KeySpace } from '../core/key-space.ts'
 import type { Route } from '../core/route.ts'
 import type { Address } from './addresses.ts'
+import type { Document } from './schema.ts'
 
 /** Everything that was decided before the start: defaults filled in, units counted out. */
 export interface Config {
@@ -14,9 +16,17 @@ export interface Config {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   /** in order; the last two are the fallbacks, so that every request matches one */
   readonly routes: readonly Route[]
+  /** what the ids of the keys are made of */
+  readonly keySpace: KeySpace
+  readonly accept: ReadonlySet<Accepted>
+  /** what all of this was made of: the file with flags and variables over it, and without defaults */
+  readonly written: Document
   /** what is allowed and should be known, one sentence each */
   readonly warnings: readonly string[]
 }
+
+/** What happens only if the configuration says so in as many words. */
+export type Accepted = 'frees-old-keys'
 
 export interface Limits {
   readonly requestBodyBytes: number

@@ -29,7 +29,7 @@ export function expectedOf(schema: FieldSchema): string {
   const format = FORMATS.get(schema.format ?? '')
   if (format !== undefined) return format.expected
   switch (schema.type) {
-    case 'object': return `a group of fields (${Object.keys(schema.properties ?? {}).join(', ')})`
+    case 'object': return schema.properties === undefined ? `names with values such as ${sample(schema)}` : `a group of fields (${Object.keys(schema.properties).join(', ')})`
     case 'array': return schema.items?.type === 'object' ? 'a list of groups, each after a dash' : 'a list such as [a, b]'
     case 'integer': return `a whole number from ${schema.minimum} to ${schema.maximum}`
     case 'string': case undefined: return 'a text'

@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http'
 import { parsePointer } from '../core/json-pointer.ts'
-import { readPath } from '../core/route.ts'
+import { readPath } from '../core/path.ts'
 import { parseAddress, parseKeysUrl, parseLoopback, parseOrigin } from './addresses.ts'
 import { nearest } from './nearest.ts'
 import { nearDurations, nearSizes, parseDuration, parseSize } from './units.ts'
@@ -60,8 +60,12 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
     accepts: isPathPattern,
   },
   'host-name': {
-    expected: 'a host name without a port such as api.example.com',
-    accepts: (text) => /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$/.test(text),
+    expected: 'a host name without a port such as api.example.com, or *.example.com for any one label in front',
+    accepts: (text) => /^(?:(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])$/.test(text),
+  },
+  'header-match': {
+    expected: 'the exact value in quotes such as "2", or "*" if any will do',
+    accepts: (text) => /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/.test(text),
   },
   'header-name': {
     expected: 'the name of a header such as authorization',

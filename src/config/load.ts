@@ -12,9 +12,14 @@ export type Loaded =
   | { readonly kind: 'loaded', readonly config: Config }
   | { readonly kind: 'faulty', readonly mistakes: readonly Mistake[] }
 
+/** The file that `--config` or ONCEWARD_CONFIG names; no file is looked for by itself. */
+export function fileOf(flags: { readonly config?: string | undefined }, environment: Environment): string | undefined {
+  return flags.config ?? variableOf(environment, 'ONCEWARD_CONFIG')
+}
+
 /** Reads the file that `--config` or ONCEWARD_CONFIG names, if any, and loads the configuration. */
 export async function loadFrom(flags: Overrides & { readonly config?: string | undefined }, environment: Environment): Promise<Loaded> {
-  const name = flags.config ?? variableOf(environment, 'ONCEWARD_CONFIG')
+  const name = fileOf(flags, environment)
   if (name === undefined) return loadConfig({ file: null, flags, environment })
   const file = await readSource(name)
   if ('text' in file) return loadConfig({ file, flags, environment })

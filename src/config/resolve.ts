@@ -4,11 +4,14 @@ import type { FingerprintSpec } from '../core/fingerprint-spec.ts'
 import { parsePointer } from '../core/json-pointer.ts'
 import type { KeySource } from '../core/key-source.ts'
 import type { Policy, WhenUnsure } from '../core/policy.ts'
-import { pathPattern, readPath, type Route } from '../core/route.ts'
+import type { FilingRoute } from '../core/key-space.ts'
+import { lookalike, readPath } from '../core/path.ts'
+import type { HeaderCondition, Route } from '../core/route.ts'
 import type { ScopePolicy } from '../core/scope.ts'
 import type { KeyPlace } from '../core/token.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
 import type { Config } from './config.ts'
+import { filingOf } from './filing.ts'
 import { IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
 import { shadowWarnings } from './shadows.ts'
@@ -20,6 +23,8 @@ type RouteEntry = NonNullable<Document['routes']>[number]
 const ANONYMOUS_SHARE_WARNING = 'there is no configuration file, so all requests without Authorization or X-API-Key share one scope: '
   + 'who sends a key that another anonymous client has sent is given that client\'s reply. Write a file to choose (idempotency.anonymous).'
 
+const ACCEPT_WARNING = 'accept: [frees-old-keys] is in force: a start or a reload may make old keys new, so that their retries run again. Take it out once the change is through.'
+
 /** A document without mistakes becomes what the process runs on. */
 export function resolve(document: Document, from: 'file' | 'no-file'): Config {
   const { properties } = SCHEMA
@@ -28,6 +33,7 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
   const store = { ...defaultsOf(properties.store), ...document.store }
   const defaults = from === 'file' ? document.defaults ?? {} : { idempotency: { anonymous: 'share' as const } }
   const configured = (document.routes ?? []).map((entry) => routeOf(entry, defaults))
+  const routes = [...configured, ...fallbacks(defaults)]
   return {
     service: top.service,
     listen: proven(parseAddress(top.listen)),
@@ -44,29 +50,46 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     },
     shutdownGraceMs: ms({ ...defaultsOf(properties.shutdown), ...document.shutdown }.grace),
     logLevel: { ...defaultsOf(properties.log), ...document.log }.level,
-    routes: [...configured, ...fallbacks(defaults)],
-    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...shadowWarnings(configured)],
+    routes,
+    keySpace: { service: top.service, routes: routes.map((route, i) => filingRoute(route, defaults, document.routes?.[i] ?? {})) },
+    accept: new Set(top.accept),
+    written: document,
+    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured)],
   }
 }
 
 function routeOf(entry: RouteEntry, defaults: Groups): Route {
-  const { method, host, path } = entry.match
-  const reading = readPath(path)
+  const { method, host, headers, path } = entry.match
+  const pattern = patternOf(path)
   return {
     name: entry.name,
     methods: method === undefined ? null : new Set(typeof method === 'string' ? [method] : method),
     host: host?.toLowerCase() ?? null,
-    path: reading.kind === 'path' ? reading.segments : pathPattern(path),
+    path: pattern,
+    lookalike: lookalike(pattern),
+    headers: Object.entries(headers ?? {}).map(([name, value]): HeaderCondition => ({ name: name.toLowerCase(), value: value === '*' ? null : value })),
     action: entry.pass === true ? { kind: 'pass' } : actionOf(defaults, entry),
   }
 }
 
+/** The schema accepts a pattern only if it is in normal form already. */
+function patternOf(path: string): readonly string[] {
+  const reading = readPath(path)
+  return proven(reading.kind === 'path' ? reading.segments : undefined)
+}
+
 /** Every request matches one of them, so that "no route" is not a case anywhere. */
 function fallbacks(defaults: Groups): Route[] {
+  const everything = { host: null, path: ['*'], headers: [] }
   return [
-    { name: 'default', methods: new Set(['POST', 'PATCH']), host: null, path: ['*'], action: actionOf(defaults, {}) },
-    { name: 'pass-through', methods: null, host: null, path: ['*'], action: { kind: 'pass' } },
+    { name: 'default', methods: new Set(['POST', 'PATCH']), ...everything, lookalike: everything.path, action: actionOf(defaults, {}) },
+    { name: 'pass-through', methods: null, ...everything, lookalike: everything.path, action: { kind: 'pass' } },
   ]
+}
+
+function filingRoute({ name, methods, host, path, headers, action }: Route, defaults: Groups, own: Groups): FilingRoute {
+  const filing = action.kind === 'pass' ? null : filingOf({ ...defaultsOf(IDEMPOTENCY), ...defaults.idempotency, ...own.idempotency })
+  return { name, methods, host, path, headers, filing }
 }
 
 /** What the route says, else what `defaults` says, else the schema's default: field by field. */

@@ -1,6 +1,7 @@
 import { HOP_BY_HOP } from '../core/headers.ts'
 import { KEY_HEADER } from '../core/key.ts'
 import { leadsTo, parseAddress, parseLoopback, parseOrigin, sameAddress } from './addresses.ts'
+import { FORMATS } from './formats.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { IDEMPOTENCY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Draft } from './schema.ts'
@@ -60,11 +61,30 @@ function checkRoutes(draft: Draft, locate: Locate): Mistake[] {
     if (route.name === 'default' || route.name === 'pass-through') mistakes.push(wrongValue(locate(named), named, `another name; ${route.name} is the name of a fallback route`))
     if (route.name !== undefined && names.has(route.name)) mistakes.push(wrongValue(locate(named), named, 'a name that no route before it has'))
     if (route.name !== undefined) names.add(route.name)
+    mistakes.push(...checkHeaderNames(Object.keys(route.match?.headers ?? {}), [...at, 'match', 'headers'], locate))
     for (const group of ['idempotency', 'retry', 'status'] as const) {
       const path = [...at, group]
       if (route.pass === true && route[group] !== undefined) mistakes.push(wrongValue(locate(path), path, `nothing, because the route has pass: true`))
     }
     return mistakes
+  })
+}
+
+/** What an upstream never sees as it was sent cannot choose a route. */
+const NO_CONDITION: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'content-length', 'expect'])
+
+function checkHeaderNames(names: readonly string[], group: Path, locate: Locate): Mistake[] {
+  const seen = new Set<string>()
+  return names.flatMap((name) => {
+    const path = [...group, name]
+    const wrong = (expected: string): Mistake[] => [wrongValue({ ...locate(path, 'name'), found: name }, path, expected)]
+    const lower = name.toLowerCase()
+    if (FORMATS.get('header-name')?.accepts(name) !== true) return wrong('the name of a header such as x-version')
+    if (lower === 'host') return wrong('another header; match.host is for this one')
+    if (NO_CONDITION.has(lower)) return wrong('another header; this one belongs to the connection')
+    if (seen.has(lower)) return wrong('every name once; upper and lower case are the same')
+    seen.add(lower)
+    return []
   })
 }
 

@@ -30,7 +30,11 @@ const MATCH = {
       type: 'string', format: 'path-pattern', pattern: '^/',
       description: 'The path: segments as they are, `:name` for any one segment, `*` as the last segment for all that follows (or nothing). Compared with the normalised path, without the query.',
     },
-    host: { type: 'string', format: 'host-name', description: 'The Host that was asked for, without its port; without it, every host.' },
+    host: { type: 'string', format: 'host-name', description: 'The Host that was asked for, without its port; `*.example.com` for any one label in front; without it, every host.' },
+    headers: {
+      type: 'object', additionalProperties: { type: 'string', format: 'header-match' }, examples: ['{x-version: "2"}'],
+      description: 'Headers that the request must have: the exact value, or `"*"` for any. A request that sends such a header with two values, or names it in Connection, is answered 400.',
+    },
   },
 } as const
 
@@ -99,6 +103,10 @@ export const SCHEMA = {
       properties: {
         level: { enum: ['debug', 'info', 'warn', 'error', 'silent'], default: 'info', description: 'The least that is written.' },
       },
+    },
+    accept: {
+      type: 'array', uniqueItems: true, items: { enum: ['frees-old-keys'] }, default: [],
+      description: '`frees-old-keys`: lets a start or a reload change the service, a scope or a key source although keys that were used before are then not found any more, and run again when they are retried. Take it out afterwards.',
     },
     defaults: {
       type: 'object', additionalProperties: false,

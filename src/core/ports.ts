@@ -41,6 +41,12 @@ export interface KeyStore {
    */
   secret(candidate: string): Promise<string>
   /**
+   * What the ids of the keys in here are made of (the text of core/key-space.ts), as the last one who used them wrote it
+   * down. Writes `next` if what stands there is `seen`, null meaning that nothing does yet; of several who saw the same
+   * the first one writes. Returns what stands there now: `next`, or what somebody else wrote.
+   */
+  keySpace(seen: string | null, next: string): Promise<string>
+  /**
    * May this request run? Repeated by the same holder it answers as the first time. A request that was given up
    * (`givenUp()` is true) before its claim left for the store is dropped: the promise rejects with written 'no'.
    */
@@ -137,7 +143,13 @@ export interface Meter {
   /** what the client got; `timedOut` for a 504 */
   answered(status: number, method: string, route: string): void
   census(census: Census): void
+  /** these routes are in force: their series begin at 0, and those of routes that went stay as they are */
+  routes(names: readonly string[]): void
+  /** a reload ended; after a refused one the old routes are still in force */
+  reloaded(result: ReloadResult): void
 }
+
+export type ReloadResult = 'reloaded' | 'refused'
 
 /** The one line per guarded request; see telemetry/logger.ts for what never gets into it. */
 export interface SettledLine {

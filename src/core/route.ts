@@ -1,71 +1,143 @@
-import { firstOf, type Fields } from './headers.ts'
+import { connectionNames, firstOf, valuesOf, type Fields } from './headers.ts'
+import { lookalike, matchesPath, readPath, type PathPattern } from './path.ts'
 import type { Policy } from './policy.ts'
 
-export interface Route {
-  /** the metric label; unique */
-  readonly name: string
+/** Which requests a route is for. */
+export interface Conditions {
   /** upper case; null matches every method */
   readonly methods: ReadonlySet<string> | null
-  /** lower case, without port; null matches every host */
+  /** lower case, without port; `*.` in front stands for any one label; null matches every host */
   readonly host: string | null
   readonly path: PathPattern
+  readonly headers: readonly HeaderCondition[]
+}
+
+export interface HeaderCondition {
+  /** lower case */
+  readonly name: string
+  /** null: any value will do, as long as the field is there */
+  readonly value: string | null
+}
+
+export interface Route extends Conditions {
+  /** the metric label; unique */
+  readonly name: string
+  /** `path` as a careless server would compare it; the same list where that makes no difference */
+  readonly lookalike: PathPattern
   readonly action: { readonly kind: 'pass' } | { readonly kind: 'guard', readonly policy: Policy }
 }
 
-/** Segments of a normalised path: a literal, `:name` for any one segment, or a final `*` for all that follows. */
-export type PathPattern = readonly string[]
-
-export function pathPattern(text: string): PathPattern {
-  return text.split('/').filter((segment) => segment !== '')
+export interface Asked {
+  readonly method: string
+  /** as sent */
+  readonly target: string
+  readonly fields: Fields
 }
 
-export type PathReading = { readonly kind: 'path', readonly segments: readonly string[] } | { readonly kind: 'invalid', readonly detail: string }
+export type Finding =
+  | { readonly kind: 'route', readonly route: Route }
+  /** 400: there is no telling which route this is for, or another server might tell otherwise */
+  | { readonly kind: 'invalid', readonly detail: string }
+  /** a path below /_onceward/ */
+  | { readonly kind: 'reserved' }
+
+/** Why a route is not for a request; of several reasons the first in this order. */
+export type Mismatch =
+  | { readonly kind: 'method' }
+  | { readonly kind: 'path' }
+  | { readonly kind: 'host' }
+  | { readonly kind: 'header', readonly name: string, readonly found: 'absent' | 'other' }
+  /** the field of a condition can be read in two ways */
+  | { readonly kind: 'unclear', readonly detail: string }
+
+/** Under this first segment Onceward speaks for itself; such a path never reaches the upstream. */
+const RESERVED = '_onceward'
 
 /**
- * A request target's path as routes see it: unreserved characters decoded, `//` merged, dot segments removed, a
- * trailing slash ignored (RFC 3986 section 6.2.2). What two servers could read differently is refused, because a
- * path that matches one route here and another endpoint there is a way around its policy. Bytes travel as sent.
+ * The first route that matches, in the order of the configuration; the last one matches everything. A request that a
+ * careless server (see `lookalike`) would take for one of another route is refused if either of the two guards:
+ * `POST /V1/Charges` must not get around the policy of `/v1/charges`. Routes whose paths differ in no more than that
+ * are told apart on purpose.
  */
-export function readPath(target: string): PathReading {
-  const end = target.search(/[?#]/)
-  const path = end === -1 ? target : target.slice(0, end)
-  if (!path.startsWith('/')) return path === '*' ? { kind: 'path', segments: ['*'] } : { kind: 'invalid', detail: 'the request target must be a path' }
-  if (PLAIN.test(path)) return { kind: 'path', segments: path.split('/').filter((segment) => segment !== '') }
-  if (/%2f|%5c|\\|%00|\0/i.test(path)) return { kind: 'invalid', detail: 'the path has an encoded slash, a backslash or a NUL' }
-  if (/%(?![0-9a-f]{2})/i.test(path)) return { kind: 'invalid', detail: 'the path has a broken percent-encoding' }
-  const segments: string[] = []
-  for (const raw of path.split('/')) {
-    const segment = raw.includes('%') ? raw.replace(/%[0-9a-f]{2}/gi, decodeUnreserved) : raw
-    if (segment === '' || segment === '.') continue
-    if (segment !== '..') segments.push(segment)
-    else if (segments.pop() === undefined) return { kind: 'invalid', detail: 'the path leads above its root' }
+export function findRoute(routes: readonly Route[], asked: Asked): Finding {
+  const request = readRequest(asked)
+  if (request.kind === 'invalid') return request
+  const { segments, careless } = request
+  if (segments[0] === RESERVED || careless[0] === RESERVED) return { kind: 'reserved' }
+  let found: Route | undefined
+  let similar: Route | undefined
+  for (const route of routes) {
+    const straight = mismatch(route, request, route.path, segments)
+    const askew = careless === segments && route.lookalike === route.path ? straight : mismatch(route, request, route.lookalike, careless)
+    const unclear = straight?.kind === 'unclear' ? straight : askew
+    if (unclear?.kind === 'unclear') return { kind: 'invalid', detail: unclear.detail }
+    if (straight === null) found ??= route
+    if (askew === null) similar ??= route
+    if (found !== undefined && similar !== undefined) break
   }
-  return { kind: 'path', segments }
+  if (found === undefined) return { kind: 'invalid', detail: 'no route matches this request' }
+  if (similar === undefined || similar === found || !worthTellingApart(found, similar)) return { kind: 'route', route: found }
+  return { kind: 'invalid', detail: 'the path could be read in two ways that have different rules; write it in its plain form' }
 }
 
-/** Most paths: nothing encoded, no segment that begins with a dot. */
-const PLAIN = /^(?:\/(?:[\w~-][\w.~-]*)?)*$/
-
-function decodeUnreserved(encoded: string): string {
-  const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16))
-  return /[A-Za-z0-9._~-]/.test(character) ? character : encoded.toUpperCase()
+/** Why `route` is not for this request by its own path, or null if it is. */
+export function whyNot(route: Route, asked: Asked): Mismatch | null {
+  const request = readRequest(asked)
+  return request.kind === 'invalid' ? NOT_THE_PATH : mismatch(route, request, route.path, request.segments)
 }
 
-/** The first route that matches, in the order of the configuration; the last one matches everything. */
-export function matchRoute(routes: readonly Route[], method: string, segments: readonly string[], fields: Fields): Route | undefined {
-  return routes.find((route) =>
-    (route.methods === null || route.methods.has(method)) && matchesPath(route.path, segments) && (route.host === null || route.host === hostOf(fields)))
+interface ReadRequest {
+  readonly kind: 'read'
+  readonly method: string
+  readonly segments: readonly string[]
+  readonly careless: readonly string[]
+  readonly authority: string | null
+  readonly fields: Fields
 }
 
-function matchesPath(pattern: PathPattern, segments: readonly string[]): boolean {
-  for (let i = 0; i < pattern.length; i += 1) {
-    const expected = pattern[i] ?? ''
-    if (expected === '*' && i === pattern.length - 1) return true
-    if (i >= segments.length || (expected !== segments[i] && !expected.startsWith(':'))) return false
+function readRequest({ method, target, fields }: Asked): ReadRequest | Extract<Finding, { kind: 'invalid' }> {
+  if (target === '*' && method !== 'OPTIONS') return { kind: 'invalid', detail: 'only OPTIONS may ask for *' }
+  const reading = readPath(target)
+  if (reading.kind === 'invalid') return reading
+  return { kind: 'read', method, segments: reading.segments, careless: lookalike(reading.segments), authority: reading.authority, fields }
+}
+
+const NOT_THE_METHOD: Mismatch = { kind: 'method' }
+const NOT_THE_PATH: Mismatch = { kind: 'path' }
+const NOT_THE_HOST: Mismatch = { kind: 'host' }
+
+function mismatch(route: Route, request: ReadRequest, path: PathPattern, segments: readonly string[]): Mismatch | null {
+  if (route.methods !== null && !route.methods.has(request.method)) return NOT_THE_METHOD
+  if (!matchesPath(path, segments)) return NOT_THE_PATH
+  if (route.host !== null && !matchesHost(route.host, request)) return NOT_THE_HOST
+  for (const condition of route.headers) {
+    const unmet = unmetBy(request.fields, condition)
+    if (unmet !== null) return unmet
   }
-  return pattern.length === segments.length
+  return null
 }
 
-function hostOf(fields: Fields): string {
-  return (firstOf(fields, 'host') ?? '').toLowerCase().replace(/:\d+$/, '')
+function matchesHost(expected: string, { authority, fields }: ReadRequest): boolean {
+  const host = (authority ?? firstOf(fields, 'host') ?? '').trim().toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '')
+  if (!expected.startsWith('*.')) return host === expected
+  const dot = host.indexOf('.')
+  return dot > 0 && host.slice(dot) === expected.slice(1)
+}
+
+/**
+ * A field that Connection names is taken out before the upstream sees it: it must not choose the route, and whoever
+ * sends it on purpose wants a route that the gateway in front did not choose.
+ */
+function unmetBy(fields: Fields, { name, value }: HeaderCondition): Mismatch | null {
+  if (connectionNames(fields).has(name)) return { kind: 'unclear', detail: `the Connection field must not name ${name}` }
+  const [first, ...more] = valuesOf(fields, name).map((sent) => sent.trim())
+  if (first === undefined) return { kind: 'header', name, found: 'absent' }
+  if (value === null) return null
+  if (more.some((other) => other !== first)) return { kind: 'unclear', detail: `${name} was sent with more than one value` }
+  return first === value ? null : { kind: 'header', name, found: 'other' }
+}
+
+function worthTellingApart(found: Route, similar: Route): boolean {
+  if (found.action.kind === 'pass' && similar.action.kind === 'pass') return false
+  return found.lookalike.join('/') !== similar.lookalike.join('/')
 }

@@ -18,3 +18,15 @@ export function onStopSignals(drain: (signal: string) => void, leave: (signal: s
   process.on('SIGTERM', heard)
   process.on('SIGINT', heard)
 }
+
+/**
+ * SIGHUP, which would end a process that does not expect it, means "read your configuration again". One that comes
+ * before there is anything to reload is dropped: the file is compared with what was read as soon as it is watched.
+ */
+export function expectReloadSignals(): void {
+  process.on('SIGHUP', () => undefined)
+}
+
+export function onReloadSignals(reload: () => void): void {
+  process.on('SIGHUP', reload)
+}

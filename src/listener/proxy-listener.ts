@@ -10,7 +10,8 @@ import { passThrough, type PassThroughOptions } from './pass-through.ts'
 import { writeAnswer } from './write-reply.ts'
 
 export interface ListenerOptions extends PassThroughOptions {
-  readonly routes: readonly Route[]
+  /** the routes in force, asked for once per request */
+  readonly policies: { readonly routes: readonly Route[] }
   readonly tokens: TokenVerifier
   readonly heldBodiesBytes: number
   readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
@@ -82,7 +83,7 @@ export class ProxyListener {
 
   #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
     const call = new HttpCall(request, response, this.#held)
-    const admission = admit(call, this.#options.routes, this.#options.tokens)
+    const admission = admit(call, this.#options.policies.routes, this.#options.tokens)
     if (!(admission instanceof Promise)) return this.#proceed(call, response, admission, () => pass(request, response))
     void admission
       .then((admitted) => this.#proceed(call, response, admitted, () => pass(request, response)))

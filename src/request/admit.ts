@@ -6,8 +6,8 @@ import type { Policy } from '../core/policy.ts'
 import type { KeyOutcome, TokenVerdict, TokenVerifier } from '../core/ports.ts'
 import { problem, type Problem } from '../core/problem.ts'
 import type { KeyId } from '../core/record.ts'
-import { matchRoute, readPath, type Route } from '../core/route.ts'
 import type { Known, Unknown } from '../core/identity.ts'
+import { findRoute, type Route } from '../core/route.ts'
 import { byClaim, identify, type TokenScope } from '../core/scope.ts'
 import { witness } from '../core/witness.ts'
 import type { Call } from './call.ts'
@@ -41,16 +41,12 @@ export interface Namespace {
 /** The route label of requests that no route can be found for. */
 export const NO_ROUTE = 'none'
 
-/** Under this first segment Onceward speaks for itself; such a path never reaches the upstream. */
-const RESERVED = '_onceward'
-
 /** A promise only where a token has to be verified; nothing of the body is read before that. */
 export function admit(call: Pick<Call, 'method' | 'target' | 'fields'>, routes: readonly Route[], tokens: TokenVerifier): Admission | Promise<Admission> {
-  const path = readPath(call.target)
-  if (path.kind === 'invalid') return refused(NO_ROUTE, 'invalid', problem('request-invalid', path.detail))
-  if (path.segments[0] === RESERVED) return refused(NO_ROUTE, 'invalid', problem('not-found', 'paths below /_onceward/ are reserved, and this one means nothing'))
-  const route = matchRoute(routes, call.method, path.segments, call.fields)
-  if (route === undefined) return refused(NO_ROUTE, 'invalid', problem('request-invalid', 'no route matches this request'))
+  const finding = findRoute(routes, call)
+  if (finding.kind === 'invalid') return refused(NO_ROUTE, 'invalid', problem('request-invalid', finding.detail))
+  if (finding.kind === 'reserved') return refused(NO_ROUTE, 'invalid', problem('not-found', 'paths below /_onceward/ are reserved, and this one means nothing'))
+  const { route } = finding
   if (route.action.kind === 'pass') return { kind: 'bypass', route }
   const policy = route.action.policy
   const reading = readKeyAhead(call.fields, policy.keyFrom)

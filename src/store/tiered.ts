@@ -23,6 +23,7 @@ export function tiered(authority: KeyStore, memory: ReplyMemory): KeyStore {
     release: (claim) => authority.release(claim),
     abandon: (claim, cause, attempts) => authority.abandon(claim, cause, attempts),
     secret: (candidate) => authority.secret(candidate),
+    keySpace: (seen, next) => authority.keySpace(seen, next),
     renew: (claims) => authority.renew(claims),
     find: (by, limit) => authority.find(by, limit),
     reap: (limit) => authority.reap(limit),

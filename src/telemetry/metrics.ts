@@ -1,10 +1,11 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { KeyOutcome, Meter } from '../core/ports.ts'
+import type { KeyOutcome, Meter, ReloadResult } from '../core/ports.ts'
 import type { Census } from '../core/record.ts'
 
 const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
 const CLASSES = ['2xx', '3xx', '4xx', '5xx', 'timeout'] as const
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
+const RELOADS: readonly ReloadResult[] = ['reloaded', 'refused']
 const ATTEMPTS = ['1', '2', '3', '4+'] as const
 
 /** Fine near 0 and near 30 s: delays without jitter would stand up as two humps there. */
@@ -19,8 +20,13 @@ export class Metrics implements Meter {
   readonly #registry = new Registry()
   readonly #keys = new Table()
   readonly #answers = new Table()
+  readonly #known = new Set<string>()
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
+  readonly #retries: Counter
+  readonly #delays: Histogram
+  readonly #reloads: Counter
+  readonly #lastReload: Gauge
 
   constructor(routes: readonly string[]) {
     const keys = this.#keys
@@ -34,19 +40,33 @@ export class Metrics implements Meter {
       collect() { answers.pourInto(this, ['class', 'method', 'route']) },
     }))
     const registers = [this.#registry]
-    const retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
-    const delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
+    this.#retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
+    this.#delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
     // No sink is configured in this version: nothing waits, and nothing is dead.
     new Gauge({ name: 'outbox_lag_seconds', help: 'Age of the oldest undelivered event.', labelNames: ['sink'], registers }).set({ sink: 'none' }, 0)
     new Gauge({ name: 'dead_letter_queue_depth', help: 'Events that were given up and wait for somebody.', labelNames: ['sink'], registers }).set({ sink: 'none' }, 0)
     this.#uncertain = new Gauge({ name: 'onceward_uncertain_keys', help: 'Keys whose outcome nobody knows.', registers })
     this.#inFlight = new Gauge({ name: 'onceward_in_flight_keys', help: 'Keys that are claimed and not settled.', registers })
-    for (const route of routes) {
-      for (const outcome of OUTCOMES) keys.add(0, outcome, route)
-      for (const kind of CLASSES) for (const method of METHODS) answers.add(0, kind, method, route)
-      for (const attempt of ATTEMPTS) retries.inc({ attempt, route }, 0)
-      delays.zero({ route })
+    this.#reloads = new Counter({ name: 'onceward_config_reloads_total', help: 'Reloads of the configuration by how they ended.', labelNames: ['result'], registers })
+    this.#lastReload = new Gauge({ name: 'onceward_config_last_reload_successful', help: '0 after a reload that was refused: the routes in force are older than the file.', registers })
+    for (const result of RELOADS) this.#reloads.inc({ result }, 0)
+    this.#lastReload.set(1)
+    this.routes(routes)
+  }
+
+  routes(names: readonly string[]): void {
+    for (const route of names) {
+      for (const outcome of OUTCOMES) this.#keys.add(0, outcome, route)
+      for (const kind of CLASSES) for (const method of METHODS) this.#answers.add(0, kind, method, route)
+      for (const attempt of ATTEMPTS) this.#retries.inc({ attempt, route }, 0)
+      if (!this.#known.has(route)) this.#delays.zero({ route })
+      this.#known.add(route)
     }
+  }
+
+  reloaded(result: ReloadResult): void {
+    this.#reloads.inc({ result })
+    this.#lastReload.set(result === 'reloaded' ? 1 : 0)
   }
 
   key(outcome: KeyOutcome, route: string): void {

@@ -8,6 +8,7 @@ import type { Bug, Write } from './protocol.ts'
 function replacing(store: KeyStore, calls: Partial<KeyStore>): KeyStore {
   return {
     secret: (candidate) => store.secret(candidate),
+    keySpace: (seen, next) => store.keySpace(seen, next),
     claim: (request, givenUp) => store.claim(request, givenUp),
     renew: (claims) => store.renew(claims),
     complete: (claim, completion) => store.complete(claim, completion),

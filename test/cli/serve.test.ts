@@ -1,48 +1,9 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { resolve } from 'node:path'
 import { test, type Test } from 'tap'
+import { run } from '../support/run-onceward.ts'
 import { respond, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { send } from '../support/start-sidecar.ts'
-
-const MAIN = resolve(import.meta.dirname, '../../src/onceward.js')
-
-interface Run {
-  /** resolves with the address once the process says that it is ready */
-  readonly ready: Promise<string>
-  readonly ended: Promise<{ code: number | null, output: string }>
-  signal(name: NodeJS.Signals): void
-  /** resolves once the log has this event */
-  logged(event: string): Promise<void>
-}
-
-function run(t: Test, args: readonly string[], environment: NodeJS.ProcessEnv = {}, before: readonly string[] = []): Run {
-  const child = spawn(process.execPath, [...before, MAIN, ...args], { env: { PATH: process.env['PATH'], ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
-  t.teardown(() => child.kill('SIGKILL'))
-  let output = ''
-  const waiting: (() => void)[] = []
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString()
-      for (const look of [...waiting]) look()
-    })
-  }
-  const seen = <T>(pattern: RegExp, take: (match: RegExpExecArray) => T): Promise<T> => new Promise((found) => {
-    const look = (): void => {
-      const match = pattern.exec(output)
-      if (match !== null) found(take(match))
-    }
-    waiting.push(look)
-    look()
-  })
-  return {
-    ready: seen(/"address":"([^"]+)".*"sidecar\.ready"/, (match) => match[1] ?? ''),
-    ended: once(child, 'close').then(([code]: unknown[]) => ({ code: code as number | null, output })),
-    signal: (name) => void child.kill(name),
-    logged: (event) => seen(new RegExp(`"${event}"`), () => undefined),
-  }
-}
 
 const flags = (t: Test, origin: string): string[] => ['--upstream', origin, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--data-dir', t.testdir()]
 

@@ -10,7 +10,7 @@ const upstream = 'http://127.0.0.1:3000'
 test('an upstream alone is enough: keys are optional on POST and PATCH and everything else passes', async (t) => {
   const loaded = await loadConfig({ file: null, flags: { upstream }, environment: {} })
   if (loaded.kind === 'faulty') throw new Error(loaded.mistakes.map(formatMistake).join())
-  const { routes, warnings, ...rest } = loaded.config
+  const { routes, keySpace, accept, written, warnings, ...rest } = loaded.config
   t.strictSame(rest, {
     service: 'default',
     listen: { host: '127.0.0.1', port: 8080 },
@@ -40,6 +40,12 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     deadlineMs: 30_000,
     lingerMs: 300_000,
   })
+  t.strictSame(keySpace.routes.map(({ name, filing }) => [name, filing]), [
+    ['default', { scope: '{"credential":["authorization","x-api-key"]}', source: null }],
+    ['pass-through', null],
+  ])
+  t.equal(accept.size, 0)
+  t.strictSame(written, { upstream })
   t.equal(warnings.length, 1)
   t.match(warnings[0], /share one scope/)
 })

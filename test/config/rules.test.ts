@@ -60,3 +60,20 @@ test('paths that could never match, or say something else than they seem, are re
   for (const path of ['v1', '', '/a?b', '/a#b', '/a/../b', '/a/./b', '/%7Euser', '/%2f', '/a%', '/*/a', '/a*', '/:', '/:1', '/a b', '/é', '/_onceward/x', '/_onceward', '\\a', '/a\n']) t.ok(await refused(path), path)
   for (const path of ['/', '/*', '/a/', '/a//b', '/a%20b', '/charges:cancel', '/:id/*', '/a.b~c', '/pkg.Service/Method']) t.notOk(await refused(path), path)
 })
+
+test('a header that an upstream would not see as it was sent is no condition', async (t) => {
+  const route = (headers: string) => `routes: [{ name: a, match: { path: /a, headers: { ${headers} } } }]`
+  t.strictSame(await mistakesIn(route('x-version: "2", X-Flag: "*"')), [])
+  t.strictSame(await mistakesIn(route('Host: a')), ['1:51: routes[0].match.headers.Host: found Host; needed: another header; match.host is for this one'])
+  t.match(await mistakesIn(route('TE: a')), [/needed: another header; this one belongs to the connection$/])
+  t.match(await mistakesIn(route('"x y": a')), [/found x y; needed: the name of a header/])
+  t.match(await mistakesIn(route('x-a: a, X-A: b')), [/^1:59: .*needed: every name once/])
+  t.match(await mistakesIn(route('x-a: 2')), [/x-a: found 2; needed: the exact value in quotes such as "2"/])
+  t.match(await mistakesIn('routes: [{ name: a, match: { path: /a, headers: [x-a] } }]'), [/found a list; needed: names with values such as \{x-version: "2"\}$/])
+})
+
+test('a host is a name, or any one label in front of a name', async (t) => {
+  const route = (host: string) => `routes: [{ name: a, match: { path: /a, host: "${host}" } }]`
+  for (const host of ['a', 'a.b.example', '*.example.com', '[::1]']) t.strictSame(await mistakesIn(route(host)), [], host)
+  for (const host of ['*', '*.*.a', 'a.*', 'a:80', 'a..b', '.a', 'a b']) t.match(await mistakesIn(route(host)), [/needed: a host name/], host)
+})

@@ -74,6 +74,21 @@ export function upkeepContract(suite: Test, harness: KeyStoreHarness): void {
     t.equal(await store.secret('four'), secrets[0])
   })
 
+  suite.test('of several who write down their key space the first one does, and the others are told', async (t) => {
+    const { store, close } = await harness.open()
+    t.teardown(close)
+    const told = await Promise.all(['one', 'two', 'three'].map((next) => store.keySpace(null, next)))
+    t.strictSame(told, ['one', 'one', 'one'])
+    t.equal(await store.keySpace('one', 'four'), 'four', 'who saw what stands there replaces it')
+    t.equal(await store.keySpace('one', 'five'), 'four', 'who saw what stood there before does not')
+    t.equal(await store.keySpace(null, 'six'), 'four')
+    t.equal(await store.keySpace('four', 'four'), 'four')
+    t.equal(await store.keySpace('three', 'four'), 'four', 'asking again after an unknown result is told the same')
+    const long = JSON.stringify({ service: 'é"\n', routes: Array.from({ length: 500 }, (_, n) => `route-${n}`) })
+    t.equal(await store.keySpace('four', long), long)
+    t.equal(await store.keySpace(null, 'seven'), long)
+  })
+
   suite.test('a store that closes settles what it accepted, and refuses the rest', async (t) => {
     const { store, close } = await harness.open()
     t.teardown(close)

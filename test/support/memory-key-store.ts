@@ -12,6 +12,7 @@ export class MemoryKeyStore implements KeyStore {
   readonly #clock: Clock
   readonly #records = new Map<KeyId, KeyRecord>()
   #secret: string | undefined
+  #keySpace: string | null = null
   #closed = false
 
   constructor(clock: Clock) {
@@ -19,6 +20,8 @@ export class MemoryKeyStore implements KeyStore {
   }
 
   secret: KeyStore['secret'] = (candidate) => this.#turn(() => this.#secret ??= candidate)
+
+  keySpace: KeyStore['keySpace'] = (seen, next) => this.#turn(() => this.#keySpace = this.#keySpace === null || this.#keySpace === seen ? next : this.#keySpace)
 
   claim: KeyStore['claim'] = (request, givenUp) => this.#turn((nowMs) => {
     if (givenUp?.() === true) throw new StoreUnavailable('no', 'given up before it left for the store')

@@ -13,7 +13,10 @@ export class NotedJournal implements Journal {
 /** A meter that keeps the last census. */
 export class NotedMeter implements Meter {
   last: Census | null = null
+  readonly reloads: string[] = []
   key(): void {}
   answered(): void {}
+  routes(): void {}
+  reloaded(result: string): void { this.reloads.push(result) }
   census(census: Census): void { this.last = census }
 }

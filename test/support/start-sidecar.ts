@@ -13,6 +13,8 @@ export interface Running extends Sidecar {
   /** the value of a series in /metrics, 0 if it is not there */
   metric(series: string): Promise<number>
   post(key: string | null, more?: Partial<Sent>): Promise<Received>
+  /** reloads with this text in the file's place */
+  reconfigure(yaml: string, environment?: Readonly<Record<string, string>>): Promise<void>
 }
 
 export interface Sent {
@@ -55,6 +57,7 @@ export async function startForTest(t: Test, origin: string, options: { readonly 
       return Number(text.split('\n').find((line) => line.startsWith(`${series} `))?.slice(series.length + 1) ?? 0)
     },
     post: (key, more) => send(sidecar.address, key, more),
+    reconfigure: (text, environment = {}) => sidecar.reload(() => loadConfig({ file: { name: 'test.yaml', text }, flags, environment })),
   }
 }
 

@@ -2,6 +2,7 @@ import type { StatementResultingChanges } from 'node:sqlite'
 import type { OutboxEvent } from '../../core/event.ts'
 import type { KeyRecord } from '../../core/record.ts'
 import { checksumOf, columnsOf, Damaged, eventChecksum, FIXED_COLUMNS, recordOf, verify, type Row } from './rows.ts'
+import { readKeySpaceRow, writeKeySpaceRow } from './key-space-row.ts'
 import { readLedger, readSecret, writeLedger, writeSecret, type Ledger } from './ledger.ts'
 import type { StatementName, Statements } from './statements.ts'
 
@@ -117,6 +118,15 @@ export class KeyRows {
     writeSecret(this.#sql, candidate)
     this.#changed = true
     return candidate
+  }
+
+  keySpace(seen: string | null, next: string): string {
+    const standing = readKeySpaceRow(this.#sql)
+    if (standing !== null && (standing !== seen || standing === next)) return standing
+    if (standing === null && seen !== null) throw new Damaged('the key space that was seen is gone')
+    writeKeySpaceRow(this.#sql, seen, next)
+    this.#changed = true
+    return next
   }
 
   #one(name: StatementName, value: string): Found | undefined {

@@ -123,6 +123,11 @@ class EmbeddedKeyStore implements KeyStore {
     return answer[0] === 'secret' ? answer[1] : surprised(answer)
   }
 
+  async keySpace(seen: string | null, next: string): Promise<string> {
+    const { answer } = await this.#calls.submit(() => ['key-space', seen, next], 0)
+    return answer[0] === 'key-space' ? answer[1] : surprised(answer)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#calls.close().then(() => this.#connection.close())
     return this.#closing
@@ -148,7 +153,7 @@ function claimOutcome(answer: Answer, bodies: readonly Uint8Array[], { id, holde
     case 'busy': return { kind: 'busy', retryAfterMs: answer[1], operationRef: answer[2] }
     case 'mismatch': return { kind: 'mismatch', spec: answer[1], parts: answer[2], operationRef: answer[3] }
     case 'uncertain': return { kind: 'uncertain', since: answer[1], cause: answer[2], operationRef: answer[3] }
-    case 'written': case 'fenced': case 'records': case 'count': case 'census': case 'secret': case 'failed': return surprised(answer)
+    case 'written': case 'fenced': case 'records': case 'count': case 'census': case 'secret': case 'key-space': case 'failed': return surprised(answer)
     default: return answer satisfies never
   }
 }

@@ -55,6 +55,7 @@ export function perform(call: Call, step: Step): Answer {
     case 'sweep': return ['count', sweep(step, call[1])]
     case 'census': return ['census', rows.tally.inFlight, rows.tally.uncertain, rows.tally.completed]
     case 'secret': return ['secret', rows.secret(call[1])]
+    case 'key-space': return ['key-space', rows.keySpace(call[1], call[2])]
     default: return call satisfies never
   }
 }

@@ -14,6 +14,8 @@ export function prepareAll(database: DatabaseSync) {
     'update-ledger': prepare(database, 'update-ledger'),
     secret: prepare(database, 'secret'),
     'write-secret': prepare(database, 'write-secret'),
+    'key-space': prepare(database, 'key-space'),
+    'write-key-space': prepare(database, 'write-key-space'),
     'key-by-id': prepare(database, 'key-by-id'),
     'key-by-digest-and-id': prepare(database, 'key-by-digest-and-id'),
     'key-in-flight-by-id': prepare(database, 'key-in-flight-by-id'),

@@ -27,6 +27,7 @@ export type Call =
   | ['sweep', limit: number]
   | ['census']
   | ['secret', candidate: string]
+  | ['key-space', seen: string | null, next: string]
 
 export type Answer =
   | ['claimed', fence: number, recovering: boolean, operationRef: string, retainUntil: number]
@@ -41,6 +42,7 @@ export type Answer =
   | ['count', count: number]
   | ['census', inFlight: number, uncertain: number, completed: number]
   | ['secret', secret: string]
+  | ['key-space', standing: string]
   | ['failed', written: 'no' | 'unknown', detail: string]
 
 /** What crosses the threads: lists as JSON text, which V8 writes and reads at a fraction of what a structured clone of them costs. */

@@ -1,0 +1,1 @@
+select text, checksum from key_space where one = 1
