@@ -3,6 +3,8 @@ import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
 import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type KeyStore } from './core/ports.ts'
+import { proxyName } from './core/problem.ts'
+import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
 import { systemRandom } from './host/random.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
@@ -64,6 +66,11 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
   const proxy = new ProxyListener({
     ...connections, routes: config.routes, heldBodiesBytes: config.limits.heldBodiesBytes,
+    hop: {
+      trusts: trustedPeers(config.trust.proxies), pseudonym: `onceward-${random.token(9)}`,
+      host: config.upstreamHost === 'origin' ? new URL(connections.origin).host : null, forwarded: config.trust.forwarded === 'always',
+    },
+    proxyName: proxyName(config.service),
     handle: (call, admitted) => handle(call, admitted, flow), meter, journal, clock,
   })
   await upkeep.runOnce()

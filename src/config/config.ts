@@ -1,4 +1,5 @@
 import type { Route } from '../core/route.ts'
+import type { Network } from '../core/trusted-peers.ts'
 import type { Address } from './addresses.ts'
 
 /** Everything that was decided before the start: defaults filled in, units counted out. */
@@ -7,6 +8,9 @@ export interface Config {
   readonly listen: Address
   /** scheme, host and port, such as `http://127.0.0.1:3000` */
   readonly upstream: { readonly origin: string }
+  /** `origin`: the upstream sees its own host and port in Host, not the client's */
+  readonly upstreamHost: 'preserve' | 'origin'
+  readonly trust: { readonly proxies: readonly Network[], readonly forwarded: 'when-sent' | 'always' }
   readonly admin: { readonly listen: Address }
   readonly store: { readonly dataDir: string, readonly embedded: 'auto' | 'single-instance' }
   readonly limits: Limits

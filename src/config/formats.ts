@@ -1,5 +1,6 @@
 import { METHODS } from 'node:http'
 import { readPath } from '../core/route.ts'
+import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseLoopback, parseOrigin } from './addresses.ts'
 import { nearest } from './nearest.ts'
 import { nearDurations, nearSizes, parseDuration, parseSize } from './units.ts'
@@ -62,6 +63,15 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
   'header-name': {
     expected: 'the name of a header such as authorization',
     accepts: (text) => TOKEN.test(text),
+  },
+  'web-origin': {
+    expected: 'the origin of a web page such as https://shop.example.com (scheme, host, and a port if it is not the usual one; no path)',
+    accepts: (text) => /^https?:\/\/[^/?#@\\\s]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text,
+    suggest: (text) => (URL.canParse(text) && /^https?:/i.test(text) ? [new URL(text).origin] : []),
+  },
+  'network': {
+    expected: 'an address or a network such as 10.0.0.7, 10.0.0.0/8 or fd00::/8',
+    accepts: (text) => parseNetwork(text) !== undefined,
   },
   'service-name': {
     expected: '1 to 64 of the characters A-Z a-z 0-9 . _ -',

@@ -1,10 +1,12 @@
 import type { StatusRule } from '../core/attempt.ts'
+import type { CorsPolicy } from '../core/cors.ts'
 import type { Policy, WhenUnsure } from '../core/policy.ts'
 import { pathPattern, readPath, type Route } from '../core/route.ts'
 import type { ScopePolicy } from '../core/scope.ts'
+import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
 import type { Config } from './config.ts'
-import { IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
+import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
 import { shadowWarnings } from './shadows.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -21,12 +23,15 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
   const top = { ...defaultsOf(SCHEMA), ...document }
   const limits = { ...defaultsOf(properties.limits), ...document.limits }
   const store = { ...defaultsOf(properties.store), ...document.store }
+  const trust = { ...defaultsOf(properties.trust), ...document.trust }
   const defaults = from === 'file' ? document.defaults ?? {} : { idempotency: { anonymous: 'share' as const } }
   const configured = (document.routes ?? []).map((entry) => routeOf(entry, defaults))
   return {
     service: top.service,
     listen: proven(parseAddress(top.listen)),
     upstream: { origin: proven(parseOrigin(document.upstream)) },
+    upstreamHost: top.upstream_host,
+    trust: { proxies: trust.proxies.map((text) => proven(parseNetwork(text))), forwarded: trust.forwarded },
     admin: { listen: proven(parseAddress({ ...defaultsOf(properties.admin), ...document.admin }.listen)) },
     store: { dataDir: store.data_dir, embedded: document.store?.embedded ?? 'auto' },
     limits: {
@@ -52,6 +57,7 @@ function routeOf(entry: RouteEntry, defaults: Groups): Route {
     methods: method === undefined ? null : new Set(typeof method === 'string' ? [method] : method),
     host: host?.toLowerCase() ?? null,
     path: reading.kind === 'path' ? reading.segments : pathPattern(path),
+    cors: corsOf(defaults, entry),
     action: entry.pass === true ? { kind: 'pass' } : actionOf(defaults, entry),
   }
 }
@@ -59,8 +65,8 @@ function routeOf(entry: RouteEntry, defaults: Groups): Route {
 /** Every request matches one of them, so that "no route" is not a case anywhere. */
 function fallbacks(defaults: Groups): Route[] {
   return [
-    { name: 'default', methods: new Set(['POST', 'PATCH']), host: null, path: ['*'], action: actionOf(defaults, {}) },
-    { name: 'pass-through', methods: null, host: null, path: ['*'], action: { kind: 'pass' } },
+    { name: 'default', methods: new Set(['POST', 'PATCH']), host: null, path: ['*'], cors: corsOf(defaults, {}), action: actionOf(defaults, {}) },
+    { name: 'pass-through', methods: null, host: null, path: ['*'], cors: corsOf(defaults, {}), action: { kind: 'pass' } },
   ]
 }
 
@@ -88,6 +94,11 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
     lingerMs: ms(retry.linger),
   }
   return { kind: 'guard', policy }
+}
+
+function corsOf(defaults: Groups, own: Groups): CorsPolicy | null {
+  const { origins } = { ...defaultsOf(CORS), ...defaults.cors, ...own.cors }
+  return origins.length === 0 ? null : { origins: new Set(origins) }
 }
 
 function scopeOf(scope: 'credential' | 'none', headers: readonly string[], anonymous: 'refuse' | 'share'): ScopePolicy {

@@ -1,3 +1,4 @@
+import type { CorsPolicy } from './cors.ts'
 import { firstOf, type Fields } from './headers.ts'
 import type { Policy } from './policy.ts'
 
@@ -9,6 +10,8 @@ export interface Route {
   /** lower case, without port; null matches every host */
   readonly host: string | null
   readonly path: PathPattern
+  /** who may read our own replies from a web page; null says nothing about it */
+  readonly cors: CorsPolicy | null
   readonly action: { readonly kind: 'pass' } | { readonly kind: 'guard', readonly policy: Policy }
 }
 

@@ -1,17 +1,26 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import { corsFields } from '../core/cors.ts'
+import { takesTrailers, type Fields } from '../core/headers.ts'
 import type { Clock, Journal, Meter } from '../core/ports.ts'
+import { problem, type Problem, type Voice } from '../core/problem.ts'
 import type { Route } from '../core/route.ts'
-import { admit, type Admission } from '../request/admit.ts'
+import { admit, NO_ROUTE, type Admission } from '../request/admit.ts'
 import type { Answer, Call } from '../request/call.ts'
 import { HeldBodies } from './held-bodies.ts'
+import { Hops, type HopPolicy } from './hops.ts'
 import { HttpCall } from './http-call.ts'
-import { passThrough, type PassThroughOptions } from './pass-through.ts'
-import { writeAnswer } from './write-reply.ts'
+import { passThrough, type Passing, type PassThroughOptions } from './pass-through.ts'
+import { readMessage } from './read-message.ts'
+import { Unreadable } from './unreadable.ts'
+import { writeAnswer, writeProblem } from './write-reply.ts'
 
 export interface ListenerOptions extends PassThroughOptions {
   readonly routes: readonly Route[]
   readonly heldBodiesBytes: number
+  readonly hop: HopPolicy
+  /** our name in Proxy-Status */
+  readonly proxyName: string
   readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
   readonly meter: Meter
   readonly journal: Journal
@@ -28,6 +37,9 @@ const SWEEP_MS = 50
 export class ProxyListener {
   readonly #options: ListenerOptions
   readonly #held: HeldBodies
+  readonly #hops: Hops
+  readonly #unreadable: Unreadable
+  readonly #passing = new WeakMap<object, Passing>()
   readonly #app: FastifyInstance
   #server: Server | null = null
   #draining = false
@@ -36,10 +48,15 @@ export class ProxyListener {
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#held = new HeldBodies(options.heldBodiesBytes)
-    this.#app = passThrough(options, () => this.#draining, (pass) => {
-      this.#server = createServer({ noDelay: true, keepAliveTimeout: 65_000 }, (request, response) => this.#receive(request, response, pass))
-      return this.#server
-    })
+    this.#hops = new Hops(options.hop)
+    this.#unreadable = new Unreadable(options.proxyName)
+    this.#app = passThrough({
+      ...options,
+      draining: () => this.#draining,
+      callOf: (request) => this.#passing.get(request),
+      voiceFor: (call, route) => this.#voiceFor(call.fields, route),
+      unreadable: this.#unreadable,
+    }, (pass) => this.#serve(pass))
   }
 
   get heldBytes(): number {
@@ -79,12 +96,32 @@ export class ProxyListener {
     await this.#app.close()
   }
 
-  #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
-    const call = new HttpCall(request, response, this.#held)
+  #serve(pass: RequestListener): Server {
+    // A request without Host is answered here, with a body that says so.
+    const server = createServer({ noDelay: true, keepAliveTimeout: 65_000, requireHostHeader: false }, (request, response) => this.#receive(request, response, pass, 'nothing'))
+    server.on('checkContinue', (request, response) => this.#receive(request, response, pass, 'continue'))
+    server.on('checkExpectation', (request, response) => this.#receive(request, response, pass, 'unknown'))
+    this.#unreadable.watch(server)
+    // A client that closes its sending side still reads (RFC 9112 section 9.6); node would close the other side, too.
+    this.#server = Object.assign(server, { httpAllowHalfOpen: true })
+    return server
+  }
+
+  #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener, expectation: 'nothing' | 'continue' | 'unknown'): void {
+    this.#unreadable.saw(request, response)
+    const hop = this.#hops.of(request)
+    const message = readMessage(request, hop)
+    if (message.kind === 'refused') return this.#refuse(request, response, message.problem)
+    if (expectation === 'unknown') return this.#refuse(request, response, problem('expectation-failed', 'the only expectation that is met here is 100-continue'))
+    if (message.kind === 'for-us') return this.#answerOptions(request, response)
+    const call = new HttpCall(request, response, { target: message.target, fields: message.fields, hop, expectsContinue: expectation === 'continue' }, this.#held)
     const admitted = admit(call, this.#options.routes)
     switch (admitted.kind) {
       case 'bypass':
         this.#countAtEnd(response, call.method, admitted.route.name)
+        if (expectation === 'continue') response.writeContinue()
+        request.url = call.target
+        this.#passing.set(request, { call, route: admitted.route.name })
         pass(request, response)
         return
       case 'refused':
@@ -97,6 +134,25 @@ export class ProxyListener {
       default:
         admitted satisfies never
     }
+  }
+
+  /** Before any route: no claim, and the connection ends, because what follows may not be where it seems to be. */
+  #refuse(request: IncomingMessage, response: ServerResponse, because: Problem): void {
+    response.shouldKeepAlive = false
+    writeProblem(response, because, { proxy: this.#options.proxyName, cors: [] })
+    this.#options.meter.answered(response.statusCode, request.method ?? '', NO_ROUTE)
+  }
+
+  #answerOptions(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#draining) response.shouldKeepAlive = false
+    response.writeHead(204)
+    response.end()
+    this.#options.meter.answered(response.statusCode, request.method ?? '', NO_ROUTE)
+  }
+
+  #voiceFor(request: Fields, route: string): Voice {
+    const { routes, proxyName } = this.#options
+    return { proxy: proxyName, cors: corsFields(routes.find(({ name }) => name === route)?.cors ?? null, request) }
   }
 
   async #guard(call: HttpCall, response: ServerResponse, admitted: Extract<Admission, { kind: 'guarded' }>): Promise<void> {
@@ -115,7 +171,8 @@ export class ProxyListener {
       return null
     }
     if (this.#draining) response.shouldKeepAlive = false
-    const writing = writeAnswer(response, call.method, answer)
+    const voice = answer.kind === 'replay' ? { proxy: this.#options.proxyName, cors: [] } : this.#voiceFor(call.fields, route)
+    const writing = writeAnswer(response, { method: call.method, takesTrailers: call.hop.httpVersion === '1.1' && takesTrailers(call.fields), voice }, answer)
     if (answer.kind !== 'none') this.#options.meter.answered(response.statusCode, call.method, route)
     return writing
   }
