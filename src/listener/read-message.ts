@@ -41,15 +41,15 @@ export function readMessage(request: IncomingMessage, hop: Hop): Message {
 
 /** Framing that could be read in two ways ends the connection, too: who writes the answer says so. */
 function framingFault(fields: Fields, method: string, hop: Hop): Message | undefined {
-  const codings = valuesOf(fields, 'transfer-encoding')
-  const [coding] = codings
-  if (coding !== undefined) {
+  const codings = valuesOf(fields, 'transfer-encoding').join(',').toLowerCase()
+  if (codings !== '') {
     if (hop.httpVersion === '1.0') return refused('request-invalid', 'HTTP/1.0 has no Transfer-Encoding')
-    if (codings.length > 1 || coding.trim().toLowerCase() !== 'chunked') return refused('not-supported', 'the only transfer coding that is decoded here is chunked')
+    if (!/(^|,)\s*chunked\s*$/.test(codings)) return refused('request-invalid', 'the last transfer coding of a request must be chunked')
+    if (codings.trim() !== 'chunked') return refused('not-supported', 'the only transfer coding that is decoded here is chunked')
   }
   if (method !== 'TRACE') return undefined
   const length = firstOf(fields, 'content-length')
-  if (coding !== undefined || (length !== undefined && Number(length) > 0)) return refused('request-invalid', 'a TRACE request has no content')
+  if (codings !== '' || (length !== undefined && Number(length) > 0)) return refused('request-invalid', 'a TRACE request has no content')
   return undefined
 }
 

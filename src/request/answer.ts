@@ -17,14 +17,14 @@ export interface Ending {
   readonly cause: string | null
 }
 
-/** RFC 9209 section 2.3 has a name for each way of not getting through. */
-const NOT_SENT_ERRORS: Readonly<Record<NotSentCause, string>> = {
-  'dns': 'dns_error',
-  'connect-refused': 'connection_refused',
-  'connect-timeout': 'connection_timeout',
-  'connect-failed': 'destination_unavailable',
-  'tls': 'tls_protocol_error',
-  'no-socket': 'connection_limit_reached',
+/** RFC 9209 section 2.3 has a name, and a status, for each way of not getting through. */
+const NOT_SENT: Readonly<Record<NotSentCause, { readonly status: number, readonly proxyError: string }>> = {
+  'dns': { status: 502, proxyError: 'dns_error' },
+  'connect-refused': { status: 502, proxyError: 'connection_refused' },
+  'connect-timeout': { status: 504, proxyError: 'connection_timeout' },
+  'connect-failed': { status: 502, proxyError: 'connection_terminated' },
+  'tls': { status: 502, proxyError: 'tls_protocol_error' },
+  'no-socket': { status: 503, proxyError: 'connection_limit_reached' },
 }
 
 /** And for each way of getting no answer that could be trusted. */
@@ -62,7 +62,7 @@ export function settled(end: Settled, policy: Policy, operationRef: string, atte
     case 'released': {
       const cause = end.last?.kind === 'not_sent' ? end.last.cause : null
       const answer: Answer = end.passedOn === null
-        ? { kind: 'problem', problem: problem('upstream-unreachable', 'no byte of the request reached the upstream; it is safe to send it again', { operationRef, retryAfterMs: ASK_AGAIN_MS, ...(cause === null ? {} : { proxyError: NOT_SENT_ERRORS[cause] }) }) }
+        ? { kind: 'problem', problem: problem('upstream-unreachable', 'no byte of the request reached the upstream; it is safe to send it again', { operationRef, retryAfterMs: ASK_AGAIN_MS, ...(cause === null ? {} : NOT_SENT[cause]) }) }
         : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
       return ending(answer, 'new', operationRef, { attempts, cause })
     }
