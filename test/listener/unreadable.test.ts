@@ -1,13 +1,15 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test, type Test } from 'tap'
 import { Unreadable } from '../../src/listener/unreadable.ts'
 
+const HASTE: ServerOptions = { connectionsCheckingInterval: 20, headersTimeout: 200, requestTimeout: 400 }
+
 /** A server that keeps its answers to itself until it is told; errors that the test names come from node as they do. */
-async function withServer(t: Test, onRequest: (request: IncomingMessage, response: ServerResponse) => void): Promise<(bytes: string, afterwards?: string) => Promise<string>> {
+async function withServer(t: Test, onRequest: (request: IncomingMessage, response: ServerResponse) => void, limits: ServerOptions = {}): Promise<(bytes: string, afterwards?: string) => Promise<string>> {
   const unreadable = new Unreadable('onceward/charges')
-  const server = createServer({ connectionsCheckingInterval: 20, headersTimeout: 50, requestTimeout: 100, keepAliveTimeout: 5000 }, (request, response) => {
+  const server = createServer(limits, (request, response) => {
     unreadable.saw(request, response)
     onRequest(request, response)
   })
@@ -34,12 +36,12 @@ async function withServer(t: Test, onRequest: (request: IncomingMessage, respons
 }
 
 test('a header section that does not come in time is answered 408, and the connection ends', async (t) => {
-  const ask = await withServer(t, () => t.fail('no request arrived'))
+  const ask = await withServer(t, () => t.fail('no request arrived'), HASTE)
   t.match(await ask('GET / HTTP/1.1\r\nHost: a\r\nX-A: '), /^HTTP\/1\.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: application\/problem\+json\r\n[^]*"type":"urn:onceward:problem:request-timeout"/)
 })
 
 test('a body that does not come in time is answered 408 if nothing was answered yet', async (t) => {
-  const ask = await withServer(t, (request) => request.resume())
+  const ask = await withServer(t, (request) => request.resume(), HASTE)
   t.match(await ask('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx'), /^HTTP\/1\.1 408 /)
 })
 
