@@ -4,6 +4,8 @@ import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
 import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore } from './core/ports.ts'
+import { proxyName } from './core/problem.ts'
+import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
 import { systemRandom } from './host/random.ts'
 import { JwtVerifier } from './identity/jwt.ts'
@@ -72,6 +74,11 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
   const proxy = new ProxyListener({
     ...connections, policies, tokens, heldBodiesBytes: config.limits.heldBodiesBytes,
+    hop: {
+      trusts: trustedPeers(config.trust.proxies), pseudonym: `onceward-${random.token(9)}`,
+      host: config.upstreamHost === 'origin' ? new URL(connections.origin).host : null, forwarded: config.trust.forwarded === 'always',
+    },
+    proxyName: proxyName(config.service),
     handle: (call, admitted) => handle(call, admitted, flow), meter, journal, clock,
   })
   await upkeep.runOnce()

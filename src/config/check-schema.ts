@@ -4,7 +4,7 @@ import { expectedOf, suggestionsFor, type FieldSchema } from './expectations.ts'
 import { FORMATS } from './formats.ts'
 import { alternatives, unknownField, wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { nearest } from './nearest.ts'
-import { IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
+import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { SCHEMA, type Document, type Draft } from './schema.ts'
 
 export interface Checked {
@@ -33,7 +33,7 @@ export async function checkSchema(data: Record<string, unknown>, locate: Locate)
 }
 
 /** The groups that stand under `defaults` and on routes: compiled once, not once per place. */
-const SHARED = new Map<unknown, string>([[IDEMPOTENCY, 'idempotency'], [RETRY, 'retry'], [STATUS, 'status']])
+const SHARED = new Map<unknown, string>([[IDEMPOTENCY, 'idempotency'], [RETRY, 'retry'], [STATUS, 'status'], [CORS, 'cors']])
 
 /**
  * Compiling is the costliest thing that a start does with memory, and what it took stays: 13 MB with ajv's defaults,
@@ -44,7 +44,7 @@ function compile(AjvClass: typeof Ajv): ValidateFunction<Document> {
   for (const [name, format] of FORMATS) ajv.addFormat(name, { type: 'string', validate: format.accepts })
   ajv.addKeyword({ keyword: 'formatMinimum', type: 'string', schemaType: 'string', validate: bound((measured, limit) => measured >= limit) })
   ajv.addKeyword({ keyword: 'formatMaximum', type: 'string', schemaType: 'string', validate: bound((measured, limit) => measured <= limit) })
-  ajv.addSchema(IDEMPOTENCY, 'idempotency').addSchema(RETRY, 'retry').addSchema(STATUS, 'status')
+  ajv.addSchema(IDEMPOTENCY, 'idempotency').addSchema(RETRY, 'retry').addSchema(STATUS, 'status').addSchema(CORS, 'cors')
   const schema: AnySchema = JSON.parse(JSON.stringify(SCHEMA, (_, value: unknown) => (SHARED.has(value) ? { $ref: SHARED.get(value) } : value)))
   return ajv.compile<Document>(schema)
 }

@@ -1,5 +1,6 @@
 import type { KeySpace } from '../core/key-space.ts'
 import type { Route } from '../core/route.ts'
+import type { Network } from '../core/trusted-peers.ts'
 import type { Address } from './addresses.ts'
 import type { Document } from './schema.ts'
 
@@ -9,6 +10,9 @@ export interface Config {
   readonly listen: Address
   /** scheme, host and port, such as `http://127.0.0.1:3000` */
   readonly upstream: { readonly origin: string }
+  /** `origin`: the upstream sees its own host and port in Host, not the client's */
+  readonly upstreamHost: 'preserve' | 'origin'
+  readonly trust: { readonly proxies: readonly Network[], readonly forwarded: 'when-sent' | 'always' }
   readonly admin: { readonly listen: Address }
   readonly store: { readonly dataDir: string, readonly embedded: 'auto' | 'single-instance' }
   readonly limits: Limits

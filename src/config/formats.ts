@@ -1,6 +1,7 @@
 import { METHODS } from 'node:http'
 import { parsePointer } from '../core/json-pointer.ts'
 import { readPath } from '../core/path.ts'
+import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseKeysUrl, parseLoopback, parseOrigin } from './addresses.ts'
 import { nearest } from './nearest.ts'
 import { nearDurations, nearSizes, parseDuration, parseSize } from './units.ts'
@@ -88,6 +89,15 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
   'http-url': {
     expected: 'where the keys are, as a URL such as http://id.internal/keys, without a password',
     accepts: (text) => parseKeysUrl(text) !== undefined,
+  },
+  'web-origin': {
+    expected: 'the origin of a web page such as https://shop.example.com (scheme, host, and a port if it is not the usual one; no path)',
+    accepts: (text) => /^https?:\/\/[^/?#@\\\s]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text,
+    suggest: (text) => (URL.canParse(text) && /^https?:/i.test(text) ? [new URL(text).origin] : []),
+  },
+  'network': {
+    expected: 'an address or a network such as 10.0.0.7, 10.0.0.0/8 or fd00::/8',
+    accepts: (text) => parseNetwork(text) !== undefined,
   },
   'service-name': {
     expected: '1 to 64 of the characters A-Z a-z 0-9 . _ -',

@@ -1,7 +1,7 @@
 import { DURATION_PATTERN } from './units.ts'
 
 /*
- * The three groups that stand under `defaults` and on a route. Their defaults hold under `defaults`; a field that a
+ * The groups that stand under `defaults` and on a route. Their defaults hold under `defaults`; a field that a
  * route leaves out is taken from there.
  */
 
@@ -153,5 +153,14 @@ export const STATUS = {
     final: { ...STATUSES, default: [], description: 'It is the answer; keep it.' },
     refused: { ...STATUSES, default: [], description: 'The upstream did nothing; the key is free again.' },
     lost: { ...STATUSES, default: [], description: 'Nobody knows what the upstream did; the key is in doubt.' },
+  },
+} as const
+
+export const CORS = {
+  type: 'object',
+  additionalProperties: false,
+  description: 'Which web pages may read the replies that are ours (errors such as 409 and 422). What the upstream answers, preflights included, passes as it is.',
+  properties: {
+    origins: { type: 'array', uniqueItems: true, items: { type: 'string', format: 'web-origin' }, default: [], description: 'Origins such as https://shop.example.com, compared exactly.' },
   },
 } as const

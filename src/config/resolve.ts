@@ -1,4 +1,5 @@
 import type { StatusRule } from '../core/attempt.ts'
+import type { CorsPolicy } from '../core/cors.ts'
 import { COOKIE } from '../core/credential.ts'
 import type { FingerprintSpec } from '../core/fingerprint-spec.ts'
 import { parsePointer } from '../core/json-pointer.ts'
@@ -9,10 +10,11 @@ import { lookalike, readPath } from '../core/path.ts'
 import type { HeaderCondition, Route } from '../core/route.ts'
 import type { ScopePolicy } from '../core/scope.ts'
 import type { KeyPlace } from '../core/token.ts'
+import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
 import type { Config } from './config.ts'
 import { filingOf } from './filing.ts'
-import { IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
+import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
 import { shadowWarnings } from './shadows.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -31,6 +33,7 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
   const top = { ...defaultsOf(SCHEMA), ...document }
   const limits = { ...defaultsOf(properties.limits), ...document.limits }
   const store = { ...defaultsOf(properties.store), ...document.store }
+  const trust = { ...defaultsOf(properties.trust), ...document.trust }
   const defaults = from === 'file' ? document.defaults ?? {} : { idempotency: { anonymous: 'share' as const } }
   const configured = (document.routes ?? []).map((entry) => routeOf(entry, defaults))
   const routes = [...configured, ...fallbacks(defaults)]
@@ -38,6 +41,8 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     service: top.service,
     listen: proven(parseAddress(top.listen)),
     upstream: { origin: proven(parseOrigin(document.upstream)) },
+    upstreamHost: top.upstream_host,
+    trust: { proxies: trust.proxies.map((text) => proven(parseNetwork(text))), forwarded: trust.forwarded },
     admin: { listen: proven(parseAddress({ ...defaultsOf(properties.admin), ...document.admin }.listen)) },
     store: { dataDir: store.data_dir, embedded: document.store?.embedded ?? 'auto' },
     limits: {
@@ -68,6 +73,7 @@ function routeOf(entry: RouteEntry, defaults: Groups): Route {
     path: pattern,
     lookalike: lookalike(pattern),
     headers: Object.entries(headers ?? {}).map(([name, value]): HeaderCondition => ({ name: name.toLowerCase(), value: value === '*' ? null : value })),
+    cors: corsOf(defaults, entry),
     action: entry.pass === true ? { kind: 'pass' } : actionOf(defaults, entry),
   }
 }
@@ -82,8 +88,8 @@ function patternOf(path: string): readonly string[] {
 function fallbacks(defaults: Groups): Route[] {
   const everything = { host: null, path: ['*'], headers: [] }
   return [
-    { name: 'default', methods: new Set(['POST', 'PATCH']), ...everything, lookalike: everything.path, action: actionOf(defaults, {}) },
-    { name: 'pass-through', methods: null, ...everything, lookalike: everything.path, action: { kind: 'pass' } },
+    { name: 'default', methods: new Set(['POST', 'PATCH']), ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: actionOf(defaults, {}) },
+    { name: 'pass-through', methods: null, ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: { kind: 'pass' } },
   ]
 }
 
@@ -117,6 +123,11 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
     lingerMs: ms(retry.linger),
   }
   return { kind: 'guard', policy }
+}
+
+function corsOf(defaults: Groups, own: Groups): CorsPolicy | null {
+  const { origins } = { ...defaultsOf(CORS), ...defaults.cors, ...own.cors }
+  return origins.length === 0 ? null : { origins: new Set(origins) }
 }
 
 interface Scoped {

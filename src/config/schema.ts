@@ -1,5 +1,5 @@
 import type { XStatic } from 'typebox/schema'
-import { IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
+import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts'
 
 /*
@@ -48,10 +48,11 @@ const ROUTE = {
       description: 'The name in metrics and logs. Unique; not `default` or `pass-through`, which are the fallback routes. Keys do not depend on it, so it may change.',
     },
     match: MATCH,
-    pass: { const: true, description: 'Forward these requests as they are: no keys, nothing held. Such a route has none of the three groups below.' },
+    pass: { const: true, description: 'Forward these requests as they are: no keys, nothing held. Such a route has none of `idempotency`, `retry` and `status`.' },
     idempotency: IDEMPOTENCY,
     retry: RETRY,
     status: STATUS,
+    cors: CORS,
   },
 } as const
 
@@ -68,6 +69,23 @@ export const SCHEMA = {
     },
     listen: { type: 'string', format: 'listen-address', default: '127.0.0.1:8080', description: 'Where clients connect. Port 0 takes any free one.' },
     upstream: { type: 'string', format: 'http-origin', pattern: '^https?://', description: 'The service behind. Paths and queries travel as sent.' },
+    upstream_host: {
+      enum: ['preserve', 'origin'], default: 'preserve',
+      description: 'The Host that the upstream sees. `preserve`: the client\'s, which signatures and links are made with. `origin`: the host and port of `upstream`.',
+    },
+    trust: {
+      type: 'object', additionalProperties: false, description: 'Whose word is taken for where a request came from.',
+      properties: {
+        proxies: {
+          type: 'array', uniqueItems: true, items: { type: 'string', format: 'network' }, default: [],
+          description: 'Addresses and networks of the proxies in front. What they say in Forwarded and X-Forwarded-* is kept and continued; from anybody else it is removed.',
+        },
+        forwarded: {
+          enum: ['when-sent', 'always'], default: 'when-sent',
+          description: 'Whether the upstream gets Forwarded (RFC 7239) besides X-Forwarded-For, -Host and -Proto. `when-sent`: where the request had one.',
+        },
+      },
+    },
     admin: {
       type: 'object', additionalProperties: false, description: 'Operations, health and metrics.',
       properties: {
@@ -111,7 +129,7 @@ export const SCHEMA = {
     defaults: {
       type: 'object', additionalProperties: false,
       description: 'What holds on every route that does not say otherwise, field by field, and on the fallback route for POST and PATCH.',
-      properties: { idempotency: IDEMPOTENCY, retry: RETRY, status: STATUS },
+      properties: { idempotency: IDEMPOTENCY, retry: RETRY, status: STATUS, cors: CORS },
     },
     routes: {
       type: 'array', items: ROUTE, default: [],

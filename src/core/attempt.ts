@@ -15,6 +15,8 @@ export type UpstreamReply =
 
 /** The rest of a streaming reply. Reading it to its end or calling `cancel` frees the upstream's socket. */
 export interface StreamedBody extends AsyncIterable<Uint8Array> {
+  /** what followed the content; empty until its end */
+  readonly trailers: Fields
   cancel(): void
 }
 

@@ -62,16 +62,9 @@ export function connectionNames(fields: Fields): ReadonlySet<string> {
 
 /**
  * Fields of a request that stay here: hop-by-hop ones, `Expect` (we have read the body, so we were its recipient)
- * and `Content-Length`, which is written anew for the captured body.
+ * and `Content-Length`, which is written anew for the captured body. Read by core/forwarding.ts.
  */
-const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length'])
-
-/** The fields that an upstream gets, in the client's order and spelling, with our Via (RFC 9110 section 7.6.3) behind. */
-export function forwarded(fields: Fields): string[] {
-  const kept = without(fields, NOT_FORWARDED, connectionNames(fields))
-  kept.push('via', '1.1 onceward')
-  return kept
-}
+export const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length'])
 
 /** Marks that only we set on a reply; an upstream's own would be taken for ours. */
 const OUR_MARKS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'idempotent-replayed', 'idempotency-ttl'])
@@ -79,4 +72,23 @@ const OUR_MARKS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'idempotent-repla
 /** The end-to-end fields of an upstream's reply. */
 export function received(fields: Fields): string[] {
   return without(fields, OUR_MARKS, connectionNames(fields))
+}
+
+/**
+ * RFC 9110 section 6.5.1: what frames, routes or authenticates a message, or says how to read it, means nothing after
+ * the content and must not be sent there. `Set-Cookie` would reach whoever a stored reply is replayed to.
+ */
+const NO_TRAILERS: ReadonlySet<string> = new Set([
+  ...OUR_MARKS, 'content-length', 'content-encoding', 'content-type', 'content-range', 'host', 'authorization', 'www-authenticate',
+  'set-cookie', 'cache-control', 'expires', 'date', 'location', 'retry-after', 'vary', 'age', 'proxy-status', 'via',
+])
+
+/** The trailers of an upstream's reply that go on; its `Connection` field names trailers, too. */
+export function receivedTrailers(trailers: Fields, fields: Fields): string[] {
+  return without(trailers, NO_TRAILERS, connectionNames(fields))
+}
+
+/** True if one of the members of `TE` says that trailers are read (RFC 9110 section 10.1.4). */
+export function takesTrailers(fields: Fields): boolean {
+  return valuesOf(fields, 'te').some((line) => line.split(',').some((member) => member.trim().toLowerCase() === 'trailers'))
 }

@@ -1,3 +1,4 @@
+import type { Fields } from './headers.ts'
 import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyId, KeyRecord, Parts, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
 import type { StoredReply } from './reply.ts'
 import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
@@ -105,6 +106,8 @@ export interface UpstreamRequest {
   /** end-to-end fields in the client's order; the adapter may keep the list */
   readonly fields: string[]
   readonly body: Uint8Array
+  /** told of every interim reply that is meant for the client, such as 103 Early Hints */
+  readonly inform: (status: number, fields: Fields) => void
 }
 
 /** What an attempt may cost and what of its reply may be kept. */

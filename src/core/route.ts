@@ -1,3 +1,4 @@
+import type { CorsPolicy } from './cors.ts'
 import { connectionNames, firstOf, valuesOf, type Fields } from './headers.ts'
 import { lookalike, matchesPath, readPath, type PathPattern } from './path.ts'
 import type { Policy } from './policy.ts'
@@ -24,6 +25,8 @@ export interface Route extends Conditions {
   readonly name: string
   /** `path` as a careless server would compare it; the same list where that makes no difference */
   readonly lookalike: PathPattern
+  /** who may read our own replies from a web page; null says nothing about it */
+  readonly cors: CorsPolicy | null
   readonly action: { readonly kind: 'pass' } | { readonly kind: 'guard', readonly policy: Policy }
 }
 

@@ -1,32 +1,55 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { joined } from '../core/bytes.ts'
-import { firstOf } from '../core/headers.ts'
+import type { Hop } from '../core/forwarding.ts'
+import { firstOf, type Fields } from '../core/headers.ts'
 import type { BodyReading, Call } from '../request/call.ts'
 import type { HeldBodies } from './held-bodies.ts'
 
 const EMPTY = new Uint8Array()
 
+/** What was read of a message before its body; see read-message.ts. */
+export interface Heading {
+  readonly target: string
+  readonly fields: Fields
+  readonly hop: Hop
+  /** the client waits for a 100 before it sends its body */
+  readonly expectsContinue: boolean
+}
+
 /** A call over HTTP/1.1, read from node's raw view of the message. */
 export class HttpCall implements Call {
   readonly method: string
   readonly target: string
-  readonly fields: readonly string[]
+  readonly fields: Fields
+  readonly hop: Hop
+  readonly #expectsContinue: boolean
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #held: HeldBodies
   #heldBytes = 0
 
-  constructor(request: IncomingMessage, response: ServerResponse, held: HeldBodies) {
+  constructor(request: IncomingMessage, response: ServerResponse, heading: Heading, held: HeldBodies) {
     this.#request = request
     this.#response = response
     this.#held = held
+    this.#expectsContinue = heading.expectsContinue
     this.method = request.method ?? ''
-    this.target = request.url ?? ''
-    this.fields = request.rawHeaders
+    this.target = heading.target
+    this.fields = heading.fields
+    this.hop = heading.hop
   }
 
   gone(): boolean {
-    return this.#response.destroyed || this.#response.socket === null || this.#response.socket.destroyed
+    return this.#response.destroyed || this.#request.socket.destroyed
+  }
+
+  /** RFC 9110 section 15.2: never to HTTP/1.0. Behind a pipelined request whose answer is still out, it has lost its moment. */
+  inform(status: number, fields: Fields): void {
+    const { socket, headersSent } = this.#response
+    if (this.hop.httpVersion === '1.0' || socket === null || headersSent || this.gone()) return
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
+    for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n` // as a parser let them through
+    socket.write(`${head}\r\n`, 'latin1')
   }
 
   forgetBody(): void {
@@ -38,6 +61,8 @@ export class HttpCall implements Call {
     const declared = firstOf(this.fields, 'content-length') // node's own `headers` would be built for it
     if (declared === undefined && firstOf(this.fields, 'transfer-encoding') === undefined) return Promise.resolve({ kind: 'body', body: EMPTY })
     if (declared !== undefined && Number(declared) > maxBytes) return Promise.resolve({ kind: 'too-large' })
+    // Only now: a request that is refused without its body needs no 100 (RFC 9110 section 10.1.1).
+    if (this.#expectsContinue) this.#response.writeContinue()
     return new Promise((resolve) => this.#read(maxBytes, resolve))
   }
 

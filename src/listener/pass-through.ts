@@ -1,8 +1,11 @@
 import { ServerResponse } from 'node:http'
 import httpProxy from '@fastify/http-proxy'
 import { fastify, type FastifyInstance, type FastifyServerFactory } from 'fastify'
-import { HOP_BY_HOP } from '../core/headers.ts'
-import { problem, type Problem } from '../core/problem.ts'
+import { forwardedFields } from '../core/forwarding.ts'
+import { HOP_BY_HOP, type Fields } from '../core/headers.ts'
+import { problem, type Problem, type Voice } from '../core/problem.ts'
+import type { Call } from '../request/call.ts'
+import type { Unreadable } from './unreadable.ts'
 import { writeProblem } from './write-reply.ts'
 
 export interface PassThroughOptions {
@@ -11,15 +14,28 @@ export interface PassThroughOptions {
   readonly connectTimeoutMs: number
 }
 
+/** A request on its way through, and the name of its route. */
+export interface Passing {
+  readonly call: Call
+  readonly route: string
+}
+
+export interface PassThroughContext extends PassThroughOptions {
+  readonly draining: () => boolean
+  readonly callOf: (request: object) => Passing | undefined
+  readonly voiceFor: (call: Call, route: string) => Voice
+  readonly unreadable: Unreadable
+}
+
 /**
  * Everything that carries no key: streamed both ways by @fastify/http-proxy. Its retries are off, because by default
  * it repeats a GET that was answered 503 ten times behind our back; and where it would answer 500 for an upstream
  * that failed, a gateway owes 502 or 504 (RFC 9110 section 15.6.3).
  */
-export function passThrough(options: PassThroughOptions, draining: () => boolean, serverFactory: FastifyServerFactory): FastifyInstance {
-  const app = fastify({ serverFactory, logger: false, exposeHeadRoutes: false, forceCloseConnections: 'idle' })
+export function passThrough(options: PassThroughContext, serverFactory: FastifyServerFactory): FastifyInstance {
+  const app = fastify({ serverFactory, clientErrorHandler: (error, socket) => options.unreadable.answer(error, socket), logger: false, exposeHeadRoutes: false, forceCloseConnections: 'idle' })
   app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (draining()) reply.header('connection', 'close')
+    if (options.draining()) reply.header('connection', 'close')
     done()
   })
   app.register(httpProxy, {
@@ -29,9 +45,10 @@ export function passThrough(options: PassThroughOptions, draining: () => boolean
     disableRequestLogging: true,
     replyOptions: {
       rewriteRequestHeaders: (request, headers) => {
-        const { expect: _, ...kept } = headers
-        const via = kept['via']
-        return { ...kept, host: request.headers.host ?? '', via: via === undefined ? '1.1 onceward' : `${via}, 1.1 onceward` }
+        const passing = options.callOf(request.raw)
+        if (passing === undefined) return headers
+        const length = headers['content-length']
+        return { ...byName(forwardedFields(passing.call.fields, passing.call.hop)), ...(length === undefined ? {} : { 'content-length': length }) }
       },
       rewriteHeaders: (headers) => {
         const gone = new Set([...HOP_BY_HOP, ...(headers['connection'] ?? '').toLowerCase().split(/\s*,\s*/)])
@@ -39,12 +56,25 @@ export function passThrough(options: PassThroughOptions, draining: () => boolean
       },
       onError: (reply, { error }) => {
         reply.hijack()
-        if (reply.raw instanceof ServerResponse && !reply.raw.headersSent) writeProblem(reply.raw, failure(error))
+        const passing = options.callOf(reply.request.raw)
+        if (passing !== undefined && reply.raw instanceof ServerResponse && !reply.raw.headersSent) writeProblem(reply.raw, failure(error), options.voiceFor(passing.call, passing.route))
         else reply.raw.destroy()
       },
     },
   })
   return app
+}
+
+/** The shape that reply-from hands to undici; lines of one name keep their order. */
+function byName(fields: Fields): Record<string, string | string[]> {
+  const named: Record<string, string | string[]> = Object.create(null)
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = (fields[i] ?? '').toLowerCase()
+    const value = fields[i + 1] ?? ''
+    const before = named[name]
+    named[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]
+  }
+  return named
 }
 
 /** reply-from wraps what happened; the code beneath tells whether anybody was there. */

@@ -1,19 +1,28 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import { corsFields } from '../core/cors.ts'
+import { takesTrailers, type Fields } from '../core/headers.ts'
 import type { Clock, Journal, Meter, TokenVerifier } from '../core/ports.ts'
+import { problem, type Problem, type Voice } from '../core/problem.ts'
 import type { Route } from '../core/route.ts'
-import { admit, type Admission } from '../request/admit.ts'
+import { admit, NO_ROUTE, type Admission } from '../request/admit.ts'
 import type { Answer, Call } from '../request/call.ts'
 import { HeldBodies } from './held-bodies.ts'
+import { Hops, type HopPolicy } from './hops.ts'
 import { HttpCall } from './http-call.ts'
-import { passThrough, type PassThroughOptions } from './pass-through.ts'
-import { writeAnswer } from './write-reply.ts'
+import { passThrough, type Passing, type PassThroughOptions } from './pass-through.ts'
+import { readMessage } from './read-message.ts'
+import { Unreadable } from './unreadable.ts'
+import { writeAnswer, writeProblem } from './write-reply.ts'
 
 export interface ListenerOptions extends PassThroughOptions {
   /** the routes in force, asked for once per request */
   readonly policies: { readonly routes: readonly Route[] }
   readonly tokens: TokenVerifier
   readonly heldBodiesBytes: number
+  readonly hop: HopPolicy
+  /** our name in Proxy-Status */
+  readonly proxyName: string
   readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
   readonly meter: Meter
   readonly journal: Journal
@@ -30,6 +39,9 @@ const SWEEP_MS = 50
 export class ProxyListener {
   readonly #options: ListenerOptions
   readonly #held: HeldBodies
+  readonly #hops: Hops
+  readonly #unreadable: Unreadable
+  readonly #passing = new WeakMap<object, Passing>()
   readonly #app: FastifyInstance
   #server: Server | null = null
   #draining = false
@@ -38,10 +50,15 @@ export class ProxyListener {
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#held = new HeldBodies(options.heldBodiesBytes)
-    this.#app = passThrough(options, () => this.#draining, (pass) => {
-      this.#server = createServer({ noDelay: true, keepAliveTimeout: 65_000 }, (request, response) => this.#receive(request, response, pass))
-      return this.#server
-    })
+    this.#hops = new Hops(options.hop)
+    this.#unreadable = new Unreadable(options.proxyName)
+    this.#app = passThrough({
+      ...options,
+      draining: () => this.#draining,
+      callOf: (request) => this.#passing.get(request),
+      voiceFor: (call, route) => this.#voiceFor(call.fields, route),
+      unreadable: this.#unreadable,
+    }, (pass) => this.#serve(pass))
   }
 
   get heldBytes(): number {
@@ -81,20 +98,43 @@ export class ProxyListener {
     await this.#app.close()
   }
 
-  #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
-    const call = new HttpCall(request, response, this.#held)
+  #serve(pass: RequestListener): Server {
+    // A request without Host is answered here, with a body that says so.
+    const server = createServer({ noDelay: true, keepAliveTimeout: 65_000, requireHostHeader: false }, (request, response) => this.#receive(request, response, pass, 'nothing'))
+    server.on('checkContinue', (request, response) => this.#receive(request, response, pass, 'continue'))
+    server.on('checkExpectation', (request, response) => this.#receive(request, response, pass, 'unknown'))
+    this.#unreadable.watch(server)
+    // A client that closes its sending side still reads (RFC 9112 section 9.6); node would close the other side, too.
+    this.#server = Object.assign(server, { httpAllowHalfOpen: true })
+    return server
+  }
+
+  #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener, expectation: 'nothing' | 'continue' | 'unknown'): void {
+    this.#unreadable.saw(request, response)
+    const hop = this.#hops.of(request)
+    const message = readMessage(request, hop)
+    if (message.kind === 'refused') return this.#refuse(request, response, message.problem)
+    if (expectation === 'unknown') return this.#refuse(request, response, problem('expectation-failed', 'the only expectation that is met here is 100-continue'))
+    if (message.kind === 'for-us') return this.#answerOptions(request, response)
+    const call = new HttpCall(request, response, { target: message.target, fields: message.fields, hop, expectsContinue: expectation === 'continue' }, this.#held)
+    const onward = (route: string): void => {
+      if (expectation === 'continue') response.writeContinue()
+      request.url = call.target
+      this.#passing.set(request, { call, route })
+      pass(request, response)
+    }
     const admission = admit(call, this.#options.policies.routes, this.#options.tokens)
-    if (!(admission instanceof Promise)) return this.#proceed(call, response, admission, () => pass(request, response))
+    if (!(admission instanceof Promise)) return this.#proceed(call, response, admission, onward)
     void admission
-      .then((admitted) => this.#proceed(call, response, admitted, () => pass(request, response)))
+      .then((admitted) => this.#proceed(call, response, admitted, onward))
       .catch((error: unknown) => this.#fail(response, error))
   }
 
-  #proceed(call: HttpCall, response: ServerResponse, admitted: Admission, pass: () => void): void {
+  #proceed(call: HttpCall, response: ServerResponse, admitted: Admission, onward: (route: string) => void): void {
     switch (admitted.kind) {
       case 'bypass':
         this.#countAtEnd(response, call.method, admitted.route.name)
-        pass()
+        onward(admitted.route.name)
         return
       case 'refused':
         this.#options.meter.key(admitted.outcome, admitted.route)
@@ -106,6 +146,25 @@ export class ProxyListener {
       default:
         admitted satisfies never
     }
+  }
+
+  /** Before any route: no claim, and the connection ends, because what follows may not be where it seems to be. */
+  #refuse(request: IncomingMessage, response: ServerResponse, because: Problem): void {
+    response.shouldKeepAlive = false
+    writeProblem(response, because, { proxy: this.#options.proxyName, cors: [] })
+    this.#options.meter.answered(response.statusCode, request.method ?? '', NO_ROUTE)
+  }
+
+  #answerOptions(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#draining) response.shouldKeepAlive = false
+    response.writeHead(204)
+    response.end()
+    this.#options.meter.answered(response.statusCode, request.method ?? '', NO_ROUTE)
+  }
+
+  #voiceFor(request: Fields, route: string): Voice {
+    const { policies, proxyName } = this.#options
+    return { proxy: proxyName, cors: corsFields(policies.routes.find(({ name }) => name === route)?.cors ?? null, request) }
   }
 
   async #guard(call: HttpCall, response: ServerResponse, admitted: Extract<Admission, { kind: 'guarded' }>): Promise<void> {
@@ -129,7 +188,8 @@ export class ProxyListener {
       return null
     }
     if (this.#draining) response.shouldKeepAlive = false
-    const writing = writeAnswer(response, call.method, answer)
+    const voice = answer.kind === 'problem' ? this.#voiceFor(call.fields, route) : { proxy: this.#options.proxyName, cors: [] }
+    const writing = writeAnswer(response, { method: call.method, takesTrailers: call.hop.httpVersion === '1.1' && takesTrailers(call.fields), voice }, answer)
     if (answer.kind !== 'none') this.#options.meter.answered(response.statusCode, call.method, route)
     return writing
   }

@@ -1,31 +1,39 @@
-import type { ServerResponse } from 'node:http'
+import { validateHeaderName, validateHeaderValue, type ServerResponse } from 'node:http'
 import type { StreamedBody } from '../core/attempt.ts'
-import { without } from '../core/headers.ts'
-import { problemBody, PROBLEMS, type Problem } from '../core/problem.ts'
+import { HOP_BY_HOP, without, type Fields } from '../core/headers.ts'
+import { problem, problemMessage, type Problem, type Voice } from '../core/problem.ts'
 import { hasNoContent, type Reply } from '../core/reply.ts'
 import type { Answer } from '../request/call.ts'
 
-const LENGTH: ReadonlySet<string> = new Set(['content-length'])
+/** What of a request decides how its answer is written. */
+export interface Asked {
+  readonly method: string
+  /** HTTP/1.1, and `TE: trailers`; from anybody else trailers are dropped (RFC 9110 section 6.5.1) */
+  readonly takesTrailers: boolean
+  readonly voice: Voice
+}
 
-/** The deployment's name in Proxy-Status (RFC 9209 section 2). */
-const PROXY = 'onceward'
+/** Framing is written anew; a stored row that has hop-by-hop fields was tampered with, and they must not frame anything. */
+const FRAMING: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'content-length'])
 
 /** Writes an answer and ends the response. A promise only where there is something to wait for: a streaming reply. */
-export function writeAnswer(response: ServerResponse, method: string, answer: Answer): Promise<void> | null {
+export function writeAnswer(response: ServerResponse, asked: Asked, answer: Answer): Promise<void> | null {
   switch (answer.kind) {
     case 'none':
       response.destroy()
       return null
     case 'problem':
-      writeProblem(response, answer.problem)
+      writeProblem(response, answer.problem, asked.voice)
       return null
     case 'replay':
-      writeWhole(response, method, answer.reply, ['Idempotent-Replayed', 'true', 'Idempotency-TTL', seconds(answer.ttlMs)])
+      writeWhole(response, asked, answer.reply, ['Idempotent-Replayed', 'true', 'Idempotency-TTL', seconds(answer.ttlMs)])
       return null
     case 'fresh': {
-      const marks = answer.ttlMs === null ? [] : ['Idempotency-TTL', seconds(answer.ttlMs)]
-      if (answer.reply.kind === 'streaming') return writeStreaming(response, answer.reply.status, [...answer.reply.headers, ...marks], answer.reply.body)
-      writeWhole(response, method, answer.reply.reply, marks)
+      const status = answer.reply.kind === 'whole' ? answer.reply.reply.status : answer.reply.status
+      // A reply that settled nothing looks like an answer; this says that it is only what the upstream said.
+      const marks = answer.ttlMs === null ? ['Proxy-Status', `${asked.voice.proxy}; received-status=${status}`] : ['Idempotency-TTL', seconds(answer.ttlMs)]
+      if (answer.reply.kind === 'streaming') return writeStreaming(response, asked, status, [...answer.reply.headers, ...marks], answer.reply.body)
+      writeWhole(response, asked, answer.reply.reply, marks)
       return null
     }
     default:
@@ -33,31 +41,59 @@ export function writeAnswer(response: ServerResponse, method: string, answer: An
   }
 }
 
-export function writeProblem(response: ServerResponse, problem: Problem): void {
-  const body = Buffer.from(problemBody(problem))
-  const fields = [
-    'Content-Type', 'application/problem+json',
-    'Content-Language', 'en',
-    'Cache-Control', 'no-store',
-    'Content-Length', String(body.length),
-    'Proxy-Status', `${PROXY}; error=${PROBLEMS[problem.code].proxyError}; details="${problem.code}"`,
-  ]
-  if (problem.retryAfterMs !== null) fields.push('Retry-After', String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))))
-  if (problem.status === 401) fields.push('WWW-Authenticate', 'Bearer error="invalid_token"') // RFC 6750 section 3; RFC 9110 demands a challenge
+export function writeProblem(response: ServerResponse, about: Problem, voice: Voice): void {
+  const { fields, body } = problemMessage(about, voice)
   // What is left of a refused body would have to be read to its end before the connection could be used again.
-  if (problem.code === 'body-too-large' || problem.code === 'overloaded') fields.push('Connection', 'close')
-  response.writeHead(problem.status, fields)
+  if (about.code === 'body-too-large' || about.code === 'overloaded') response.shouldKeepAlive = false
+  response.writeHead(about.status, fields)
   response.end(body)
 }
 
-function writeWhole(response: ServerResponse, method: string, reply: Reply, marks: readonly string[]): void {
-  if (hasNoContent(method, reply.status)) {
-    response.writeHead(reply.status, [...reply.headers, ...marks])
-    response.end()
+function writeWhole(response: ServerResponse, asked: Asked, reply: Reply, marks: Fields): void {
+  const chunked = asked.takesTrailers && reply.trailers.length > 0 && !hasNoContent(asked.method, reply.status)
+  try {
+    if (chunked) areValid(reply.trailers)
+    response.writeHead(reply.status, head(asked.method, reply, marks, chunked))
+  } catch {
+    // node refuses what would split the message: CR, LF or NUL in a value, no token for a name, no such status.
+    writeProblem(response, problem('reply-damaged', `the operation completed with status ${reply.status}; what is stored of its reply cannot be sent`), asked.voice)
     return
   }
-  response.writeHead(reply.status, [...without(reply.headers, LENGTH), ...marks, 'Content-Length', String(reply.body.length)])
-  endWith(response, reply.body)
+  if (hasNoContent(asked.method, reply.status)) {
+    response.end()
+  } else if (chunked) {
+    response.write(reply.body)
+    response.addTrailers(pairs(reply.trailers))
+    response.end()
+  } else {
+    endWith(response, reply.body)
+  }
+}
+
+/** End-to-end fields in their order, our marks, and the framing that follows from the body we hold, never from what was said of it. */
+function head(method: string, reply: Reply, marks: Fields, chunked: boolean): string[] {
+  if (!hasNoContent(method, reply.status)) {
+    return [...without(reply.headers, FRAMING), ...marks, ...(chunked ? announced(reply.trailers) : ['Content-Length', String(reply.body.length)])]
+  }
+  // RFC 9110 section 8.6: never with 204; with HEAD and 304 it speaks of the content that a GET would have got.
+  return [...without(reply.headers, reply.status === 204 ? FRAMING : HOP_BY_HOP), ...marks]
+}
+
+function announced(trailers: Fields): string[] {
+  return ['Transfer-Encoding', 'chunked', 'Trailer', [...new Set(trailers.filter((_, i) => i % 2 === 0))].join(', ')]
+}
+
+function areValid(fields: Fields): void {
+  for (const [name, value] of pairs(fields)) {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+  }
+}
+
+function pairs(fields: Fields): [string, string][] {
+  const list: [string, string][] = []
+  for (let i = 0; i < fields.length; i += 2) list.push([fields[i] ?? '', fields[i + 1] ?? ''])
+  return list
 }
 
 /** A small body goes out as one string with the head, byte for byte (latin1), in one system call instead of a gathered one. */
@@ -69,7 +105,7 @@ function endWith(response: ServerResponse, body: Uint8Array): void {
 }
 
 /** A reply that breaks off upstream breaks off here: ending it cleanly would make half a reply look whole. */
-async function writeStreaming(response: ServerResponse, status: number, headers: string[], body: StreamedBody): Promise<void> {
+async function writeStreaming(response: ServerResponse, asked: Asked, status: number, headers: string[], body: StreamedBody): Promise<void> {
   const stop = (): void => body.cancel()
   response.on('close', stop)
   try {
@@ -79,6 +115,7 @@ async function writeStreaming(response: ServerResponse, status: number, headers:
       if (response.destroyed) break
       if (!response.write(chunk)) await drained(response)
     }
+    if (asked.takesTrailers && response.chunkedEncoding) response.addTrailers(pairs(body.trailers))
     response.end()
   } catch {
     response.destroy()

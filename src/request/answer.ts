@@ -1,7 +1,8 @@
+import type { NotSentCause } from '../core/attempt.ts'
 import type { Policy } from '../core/policy.ts'
 import type { KeyOutcome, Remembered } from '../core/ports.ts'
-import { problem } from '../core/problem.ts'
-import type { KeyRecord } from '../core/record.ts'
+import { problem, PROBLEMS } from '../core/problem.ts'
+import type { DoubtCause, KeyRecord } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
 import { witnessOf } from '../core/witness.ts'
 import type { Entry } from './admit.ts'
@@ -20,6 +21,22 @@ export interface Ending {
 
 /** Whom an answer is for: the route's policy, and who may be given what is stored. */
 type Asker = Pick<Entry, 'policy' | 'witness'>
+/** RFC 9209 section 2.3 has a name, and a status, for each way of not getting through. */
+const NOT_SENT: Readonly<Record<NotSentCause, { readonly status: number, readonly proxyError: string }>> = {
+  'dns': { status: 502, proxyError: 'dns_error' },
+  'connect-refused': { status: 502, proxyError: 'connection_refused' },
+  'connect-timeout': { status: 504, proxyError: 'connection_timeout' },
+  'connect-failed': { status: 502, proxyError: 'connection_terminated' },
+  'tls': { status: 502, proxyError: 'tls_protocol_error' },
+  'no-socket': { status: 503, proxyError: 'connection_limit_reached' },
+}
+
+/** And for each way of getting no answer that could be trusted. */
+const DOUBT_ERRORS: Readonly<Record<string, string>> = {
+  'connection-lost': 'connection_terminated',
+  'reply-incomplete': 'http_response_incomplete',
+  'deadline': 'http_response_timeout',
+} satisfies { readonly [C in DoubtCause]?: string }
 
 /** How long a client should wait before it asks again about a request that is being worked on. */
 const ASK_AGAIN_MS = 1000
@@ -31,7 +48,7 @@ export function notClaimed(claimed: Exclude<Claimed, { kind: 'claimed' }>, asker
     case 'busy': return ending(inFlight(claimed.operationRef), 'in_flight', claimed.operationRef)
     case 'mismatch': return mismatch(claimed.differs, claimed.operationRef)
     case 'incomparable': return incomparable(claimed.operationRef)
-    case 'uncertain': return ending(unknown(asker.policy, claimed.operationRef), 'uncertain', claimed.operationRef, { cause: claimed.cause })
+    case 'uncertain': return ending(unknown(asker.policy, claimed.operationRef, claimed.cause), 'uncertain', claimed.operationRef, { cause: claimed.cause })
     case 'unavailable': return ending(noStore(), 'unavailable', null)
     default: return claimed satisfies never
   }
@@ -56,12 +73,12 @@ export function settled(end: Settled, asker: Asker, operationRef: string, attemp
     case 'released': {
       const cause = end.last?.kind === 'not_sent' ? end.last.cause : null
       const answer: Answer = end.passedOn === null
-        ? { kind: 'problem', problem: problem('upstream-unreachable', 'no byte of the request reached the upstream; it is safe to send it again', { operationRef, retryAfterMs: ASK_AGAIN_MS }) }
+        ? { kind: 'problem', problem: problem('upstream-unreachable', 'no byte of the request reached the upstream; it is safe to send it again', { operationRef, retryAfterMs: ASK_AGAIN_MS, ...(cause === null ? {} : NOT_SENT[cause]) }) }
         : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
       return ending(answer, 'new', operationRef, { attempts, cause })
     }
     case 'abandoned': {
-      const answer: Answer = end.passedOn === null ? unknown(asker.policy, operationRef) : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
+      const answer: Answer = end.passedOn === null ? unknown(asker.policy, operationRef, end.cause) : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
       return ending(answer, 'uncertain', operationRef, { attempts, cause: end.cause })
     }
     case 'fenced':
@@ -80,7 +97,7 @@ export function toDuplicates(end: Settled, asker: Asker, operationRef: string, r
       const { reply } = end.passedOn
       return { kind: 'fresh', reply: { kind: 'whole', reply: { ...reply, headers: storable(reply.headers) } }, ttlMs: null }
     }
-    case 'abandoned': return unknown(asker.policy, operationRef)
+    case 'abandoned': return unknown(asker.policy, operationRef, end.cause)
     case 'fenced': return superseded(end.found, asker, operationRef, wallMs).answer
     default: return end satisfies never
   }
@@ -92,7 +109,7 @@ export function superseded(found: KeyRecord | undefined, asker: Asker, operation
   switch (found.state) {
     case 'completed': return replayed(found, asker, wallMs)
     case 'in_flight': return ending(inFlight(found.operationRef), 'in_flight', found.operationRef)
-    case 'uncertain': return ending(unknown(asker.policy, found.operationRef), 'uncertain', found.operationRef, { cause: found.cause })
+    case 'uncertain': return ending(unknown(asker.policy, found.operationRef, found.cause), 'uncertain', found.operationRef, { cause: found.cause })
     default: return found satisfies never
   }
 }
@@ -132,9 +149,9 @@ export function noStore(): Answer {
   return { kind: 'problem', problem: problem('store-unavailable', 'nothing was sent upstream; it is safe to send the request again with the same key', { retryAfterMs: ASK_AGAIN_MS }) }
 }
 
-function unknown(policy: Policy, operationRef: string): Answer {
+function unknown(policy: Policy, operationRef: string, cause: string): Answer {
   const detail = 'the request was sent and no answer came back that could be trusted; look the operation up before doing it again, and never retry it under a new key'
-  return { kind: 'problem', problem: problem('outcome-unknown', detail, { operationRef, status: policy.unknownStatus }) }
+  return { kind: 'problem', problem: problem('outcome-unknown', detail, { operationRef, status: policy.unknownStatus, proxyError: DOUBT_ERRORS[cause] ?? PROBLEMS['outcome-unknown'].proxyError }) }
 }
 
 function replay(stored: StoredReply, operationRef: string, ttlMs: number): Answer {

@@ -1,5 +1,5 @@
 import { judge, type AttemptOutcome, type Verdict } from '../core/attempt.ts'
-import { forwarded } from '../core/headers.ts'
+import { forwardedFields } from '../core/forwarding.ts'
 import type { Attempt, Clock, Upstream } from '../core/ports.ts'
 import type { Entry } from './admit.ts'
 import type { Lease } from './lease.ts'
@@ -29,10 +29,10 @@ export async function attempts(entry: Entry, recovering: boolean, lease: Lease, 
 }
 
 async function attemptOnce(entry: Entry, recovering: boolean, deps: AttemptDependencies): Promise<AttemptOutcome> {
-  const { method, target, fields } = entry.call
+  const { method, target, fields, hop } = entry.call
   const { status, closeDelimited, deadlineMs, lingerMs } = entry.policy
   const attempt = deps.upstream.attempt(
-    { method, target, fields: forwarded(fields), body: entry.body },
+    { method, target, fields: forwardedFields(fields, hop), body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
     { ...deps.limits, closeDelimited, status, afterDoubt: recovering },
   )
   deps.underWay.add(attempt)

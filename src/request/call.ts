@@ -1,4 +1,5 @@
 import type { UpstreamReply } from '../core/attempt.ts'
+import type { Hop } from '../core/forwarding.ts'
 import type { Fields } from '../core/headers.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Reply } from '../core/reply.ts'
@@ -9,10 +10,14 @@ export interface Call {
   /** path and query, byte for byte */
   readonly target: string
   readonly fields: Fields
+  /** where it came from, and how we sign for it when it goes on */
+  readonly hop: Hop
   /** Reads the body to its end, at most `maxBytes` of it. */
   body(maxBytes: number): Promise<BodyReading>
   /** Gives back the room that the body took; called by whoever does not send it upstream. */
   forgetBody(): void
+  /** Passes on an interim reply of the upstream (1xx), if the client can still get one. */
+  inform(status: number, fields: Fields): void
   /** true once nobody waits for the answer any more */
   gone(): boolean
 }

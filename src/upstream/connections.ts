@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net'
 import { buildConnector, Client, Pool, type Dispatcher } from 'undici'
+import { StrayContinue } from './stray-continue.ts'
 
 /** The socket that a client writes to, kept so that an exchange can ask it what left. */
 export interface Connection {
   socket: Socket | null
+  readonly strayContinue: StrayContinue
 }
 
 /** A handler that wants to know on which connection it rides, before it starts. */
@@ -53,12 +55,13 @@ class TrackedClient extends Client {
   readonly #connection: Connection
 
   constructor(origin: URL, settings: object, connectTimeoutMs: number) {
-    const connection: Connection = { socket: null }
+    const connection: Connection = { socket: null, strayContinue: new StrayContinue() }
     const connect = buildConnector({ timeout: connectTimeoutMs })
     super(origin, {
       ...settings,
       connect: (target, callback) => connect(target, (...result) => {
         connection.socket = result[0] === null ? result[1] : null
+        if (connection.socket !== null) connection.strayContinue.watch(connection.socket)
         callback(...result)
       }),
     })

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { nestedProblemClass, statusClass, type AbortedBy, type AttemptOutcome, type NotSentCause, type StatusClass, type UpstreamReply } from '../core/attempt.ts'
 import { joined } from '../core/bytes.ts'
-import { firstOf, received, type Fields } from '../core/headers.ts'
+import { firstOf, received, receivedTrailers, valuesOf, type Fields } from '../core/headers.ts'
 import type { Attempt, AttemptLimits, UpstreamRequest } from '../core/ports.ts'
 import { hasNoContent, type Reply } from '../core/reply.ts'
 import type { Connection, Rider } from './connections.ts'
@@ -33,6 +33,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
   #abort: ((reason?: Error) => void) | null = null
   #resume: () => void = nothing
   #status = 0
+  #rawHeaders: Fields = []
   #headers: Fields = []
   #chunks: Uint8Array[] = []
   #size = 0
@@ -73,12 +74,21 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
     this.#abort = abort
     this.#started = true
     this.#bytesBefore = this.#connection?.socket?.bytesWritten ?? 0
+    this.#connection?.strayContinue.expectHead()
   }
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void): boolean {
-    if (status < 200) return true
     const fields = rawHeaders.map((bytes) => bytes.toString('latin1'))
+    if (isInterim(status)) {
+      this.#request.inform(status, received(fields))
+      return true
+    }
     this.#status = status
+    this.#rawHeaders = fields
+    if (status < 200 || isCodedUnknown(fields)) {
+      this.#abort?.() // 000, a switch of protocols that nobody asked for, a coding that we cannot undo: lost, in onError
+      return false
+    }
     this.#resume = resume
     this.#headers = received(fields)
     if (!hasNoContent(this.#request.method, status) && this.#cannotBeKept(fields)) this.#stream = this.#startStreaming()
@@ -98,21 +108,31 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
   }
 
   onComplete(rawTrailers: string[] | Buffer[] | null): void {
+    const trailers = receivedTrailers((rawTrailers ?? []).map((part) => typeof part === 'string' ? part : part.toString('latin1')), this.#rawHeaders)
     if (this.#stream !== null) {
+      this.#stream.trailers = trailers
       this.#stream.end('ended')
       return
     }
-    const trailers = (rawTrailers ?? []).map((part) => typeof part === 'string' ? part : part.toString('latin1'))
     const reply: Reply = { status: this.#status, headers: this.#headers, body: joined(this.#chunks), trailers }
     this.#finish(this.#outcomeOf({ kind: 'whole', reply }, nestedProblemClass(reply)))
   }
 
   onError(error: Error): void {
     this.#cancelWait?.()
-    if (this.#stream !== null) this.#stream.end('failed')
+    if (this.#isWholeWithoutContent()) this.onComplete(null)
+    else if (this.#stream !== null) this.#stream.end('failed')
     else if (this.#abortedBy !== null) this.#finish({ kind: 'aborted', by: this.#abortedBy, sent: this.#sent() })
     else if (!this.#sent()) this.#finish({ kind: 'not_sent', cause: notSentCause(error) })
     else this.#finish({ kind: 'lost', cause: this.#status === 0 ? 'connection-lost' : 'reply-incomplete', reply: null })
+  }
+
+  /**
+   * A 204, a 304 and the answer to HEAD end with their header section, whatever length it states (RFC 9112 section
+   * 6.3). undici reports a 204 with a Content-Length as an error, after its header section and without any content.
+   */
+  #isWholeWithoutContent(): boolean {
+    return this.#abortedBy === null && this.#status >= 200 && this.#size === 0 && !isCodedUnknown(this.#rawHeaders) && hasNoContent(this.#request.method, this.#status)
   }
 
   /** A count that cannot be read any more counts as sent: a false doubt costs a look-up, a false release costs money. */
@@ -152,6 +172,17 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
     this.#done = true
     this.#resolve(outcome)
   }
+}
+
+/** 1xx that the client may care about. 100 is answered by whoever reads the body, 101 ends HTTP on the connection. */
+function isInterim(status: number): boolean {
+  return status > 101 && status < 200
+}
+
+/** Any transfer coding but `chunked`: undici would hand it on undecoded, and its end could not be told from a break. */
+function isCodedUnknown(fields: Fields): boolean {
+  const codings = valuesOf(fields, 'transfer-encoding')
+  return codings.length > 0 && codings.join(',').trim().toLowerCase() !== 'chunked'
 }
 
 function notSentCause(error: Error): NotSentCause {

@@ -1,4 +1,5 @@
 import type { StreamedBody } from '../core/attempt.ts'
+import type { Fields } from '../core/headers.ts'
 
 /** Bytes held for a slow reader before the upstream is paused. */
 const HIGH_WATER_BYTES = 64 * 1024
@@ -11,6 +12,7 @@ export class BodyStream implements StreamedBody {
   readonly #chunks: Uint8Array[] = []
   readonly #resume: () => void
   readonly #abort: () => void
+  trailers: Fields = []
   #held = 0
   #paused = false
   #end: 'open' | 'ended' | 'failed' = 'open'

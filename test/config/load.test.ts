@@ -15,6 +15,8 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     service: 'default',
     listen: { host: '127.0.0.1', port: 8080 },
     upstream: { origin: upstream },
+    upstreamHost: 'preserve',
+    trust: { proxies: [], forwarded: 'when-sent' },
     admin: { listen: { host: '127.0.0.1', port: 9901 } },
     store: { dataDir: './data', embedded: 'auto' },
     limits: { requestBodyBytes: 8_388_608, keptReplyBytes: 1_048_576, heldBodiesBytes: 67_108_864, upstreamConnections: 256, socketWaitMs: 5000, connectTimeoutMs: 5000 },

@@ -14,7 +14,7 @@ const BEGIN = '<!-- reference: written by npm run config:reference -->'
 const END = '<!-- /reference -->'
 
 /** A route takes these from `defaults`, so there they have no default of their own. */
-const INHERITED = ['idempotency', 'retry', 'status']
+const INHERITED = ['idempotency', 'retry', 'status', 'cors']
 
 export function schemaText(): string {
   const routes = SCHEMA.properties.routes

@@ -8,7 +8,7 @@ import { openHttpUpstream } from '../../src/upstream/http-upstream.ts'
 import { respond, scriptedUpstream, type Exchange } from '../support/scripted-upstream.ts'
 
 const LIMITS: AttemptLimits = { socketWaitMs: 2000, keptReplyBytes: 100, closeDelimited: 'stream', status: { rules: new Map(), inProgress: [] }, afterDoubt: false }
-const REQUEST = { method: 'POST', target: '/v1/charges?a=%2F..//', fields: ['Host', 'shop.example', 'Idempotency-Key', '"k1"', 'X-Twice', '1', 'x-twice', '2'], body: Buffer.from('{"amount":1}') }
+const REQUEST = { method: 'POST', target: '/v1/charges?a=%2F..//', fields: ['Host', 'shop.example', 'Idempotency-Key', '"k1"', 'X-Twice', '1', 'x-twice', '2'], body: Buffer.from('{"amount":1}'), inform: () => undefined }
 
 function open(t: Test, origin: string, connections = 8): Upstream {
   const upstream = openHttpUpstream({ origin, connections, connectTimeoutMs: 500 }, systemClock())
@@ -51,12 +51,37 @@ const LOST: readonly [string, (exchange: Exchange) => void, string][] = [
   ['a body shorter than it said', ({ socket }) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf'), 'reply-incomplete'],
   ['a chunked body without its end', ({ socket }) => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n'), 'reply-incomplete'],
   ['something that is not HTTP', ({ socket }) => socket.end('SSH-2.0-OpenSSH\r\n'), 'connection-lost'],
-  ['an unsolicited 100', ({ socket }) => socket.write('HTTP/1.1 100 Continue\r\n\r\n'), 'connection-lost'],
+  ['an unsolicited 100 and nothing after it', ({ socket }) => socket.end('HTTP/1.1 100 Continue\r\n\r\n'), 'connection-lost'],
+  ['a status of 000', ({ socket }) => socket.write('HTTP/1.1 000 X\r\nContent-Length: 2\r\n\r\nok'), 'connection-lost'],
+  ['a status of 099', ({ socket }) => socket.write('HTTP/1.1 099 X\r\nContent-Length: 2\r\n\r\nok'), 'reply-incomplete'],
+  ['a switch of protocols that nobody asked for', ({ socket }) => socket.write('HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'), 'connection-lost'],
+  ['a transfer coding that is not chunked', ({ socket }) => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok'), 'reply-incomplete'],
+  ['a content-length twice', ({ socket }) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk'), 'connection-lost'],
 ]
 
 for (const [what, script, cause] of LOST) {
   test(`${what} is lost`, async (t) => t.match(await attemptOn(t, script), { kind: 'lost', cause, reply: null }))
 }
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\n'
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\nHTTP/1.1 100 no such'
+
+test('a 100 that nobody asked for is taken off, however it is cut into packets', async (t) => {
+  for (const head of [CONTINUE, `${CONTINUE}HTTP/1.1 103 Early Hints\r\n\r\n${CONTINUE}`]) {
+    const bytes = head + OK.slice(0, -1)
+    for (const cut of [bytes.length, 1, 5, 12, 13, 20, head.length - 1, head.length, head.length + 4]) {
+      const outcome = await attemptOn(t, ({ socket }) => {
+        socket.setNoDelay(true)
+        socket.write(bytes.slice(0, cut), () => setImmediate(() => socket.write(bytes.slice(cut))))
+      })
+      t.match(outcome, { kind: 'answered', reply: { reply: { status: 200, body: Buffer.from('HTTP/1.1 100 no suc') } } }, `cut after ${cut} bytes`)
+    }
+  }
+})
+
+test('a 204 is whole although it states a length', async (t) => {
+  t.match(await attemptOn(t, ({ socket }) => socket.write('HTTP/1.1 204 X\r\nContent-Length: 2\r\n\r\n')), { kind: 'answered', reply: { kind: 'whole' } })
+})
 
 test('a 502 is lost with its reply, a 429 refused with its reply', async (t) => {
   t.match(await attemptOn(t, ({ socket }) => respond(socket, 502, 'bad')), { kind: 'lost', cause: 'ambiguous-status', reply: { reply: { status: 502 } } })
