@@ -4,6 +4,7 @@ import { bothPaths, deviation, get, keyed, keyless, NOBODY_UPSTREAM, OK, plays, 
 
 const NOBODY = `service: charges ${NOBODY_UPSTREAM}`
 const HURRIED = 'defaults: { retry: { deadline: 100ms } }'
+const NARROW = 'limits: { upstream_connections: 1, socket_wait: 20ms }\ndefaults: { retry: { deadline: 100ms, linger: 1m } }'
 const SMALL = 'limits: { request_body: 4B, kept_reply: 1KiB }'
 const CROWDED = 'limits: { request_body: 4B, kept_reply: 4B, held_bodies: 4B }'
 
@@ -39,6 +40,10 @@ export const STATUS_CODES: readonly Row[] = [
   row('5.4 timeout (guarded)', 'a response that does not come in time is 504', {
     sends: keyed(), upstream: { has: ['/v1/x'] }, back: { has: [...problemOf(504, 'still-running'), 'Retry-After: 1'] },
   }, HURRIED),
+  row('5.4 no connection free', 'a limit on connections that was reached is 503, with Retry-After', [
+    { sends: keyed(), upstream: { has: ['/v1/x'] }, back: { has: problemOf(504, 'still-running') } },
+    { sends: keyed().replace('{key}', '{key}-2'), upstream: 'nothing', back: { has: [...problemOf(503, 'upstream-unreachable'), 'error=connection_limit_reached', 'Retry-After: 1'] } },
+  ], NARROW),
   row('5.4 body too large', 'a body larger than the buffer is 413, and the connection closes', {
     sends: keyed([], { content: 'Content-Length: 5\r\n\r\nabcde' }), ends: true, upstream: 'nothing', back: { has: [...problemOf(413, 'body-too-large'), /^connection: close\r$/im] },
   }, SMALL),
