@@ -1,5 +1,6 @@
 import { HELP, parseArguments } from './cli/arguments.ts'
 import { check } from './cli/check.ts'
+import { explain } from './cli/explain.ts'
 import { CONSOLE, EXIT, readVersion } from './cli/output.ts'
 import { serve } from './cli/serve.ts'
 
@@ -12,6 +13,9 @@ export async function main(argv: readonly string[]): Promise<void> {
       return
     case 'check':
       process.exitCode = await check(command.file, command.flags, process.env, CONSOLE)
+      return
+    case 'explain':
+      process.exitCode = await explain(command.asked, command.flags, process.env, CONSOLE)
       return
     case 'help':
       CONSOLE.line(HELP)

@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util'
+import type { Asked } from '../core/route.ts'
+import { FORMATS } from '../config/formats.ts'
 import { alternatives } from '../config/mistakes.ts'
 import { nearest } from '../config/nearest.ts'
 import { OVERRIDES, type Overrides } from '../config/overrides.ts'
@@ -10,6 +12,7 @@ export interface Flags extends Overrides {
 export type Command =
   | { readonly kind: 'serve', readonly flags: Flags }
   | { readonly kind: 'check', readonly file: string, readonly flags: Overrides }
+  | { readonly kind: 'explain', readonly asked: Asked, readonly flags: Flags }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   /** nothing is done; one sentence for every mistake */
@@ -17,6 +20,8 @@ export type Command =
 
 export const HELP = `Usage: onceward [flags]             run the sidecar
        onceward check FILE [flags]  say whether a configuration is right
+       onceward explain METHOD PATH [-H 'Name: value' ...] [flags]
+                                    say which route such a request takes, and what becomes of it
 
   --config FILE      the configuration (ONCEWARD_CONFIG)
   --upstream URL     the service behind, such as http://127.0.0.1:3000 (ONCEWARD_UPSTREAM); enough without a file
@@ -27,9 +32,9 @@ export const HELP = `Usage: onceward [flags]             run the sidecar
   -v, --version      the version
 
 A flag wins over its variable, and the variable over the file. docs/configuration.md has every field.
-Exit codes: 0 right or drained, 64 wrong flags, 69 could not start, 78 wrong configuration.`
+Exit codes: 0 right or drained, 1 explained and refused, 64 wrong flags, 69 could not start, 78 wrong configuration.`
 
-const COMMANDS = ['check']
+const COMMANDS = ['check', 'explain']
 const VALUED = ['--config', ...OVERRIDES.map(({ flag }) => flag)]
 const FLAGS = [...VALUED, '--help', '--version']
 
@@ -37,6 +42,7 @@ const FLAGS = [...VALUED, '--help', '--version']
 export function parseArguments(argv: readonly string[]): Command {
   const options = {
     ...Object.fromEntries(VALUED.map((flag) => [flag.slice(2), { type: 'string' as const }])),
+    header: { type: 'string' as const, short: 'H' },
     help: { type: 'boolean' as const, short: 'h' },
     version: { type: 'boolean' as const, short: 'v' },
   }
@@ -44,12 +50,14 @@ export function parseArguments(argv: readonly string[]): Command {
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true })
   const given = new Map<string, string>()
   const words: string[] = []
+  const fields: string[] = []
   const mistakes: string[] = []
   for (const token of tokens) {
     if (token.kind === 'positional') words.push(token.value)
     if (token.kind !== 'option') continue
     const flag = token.rawName.startsWith('--') ? `--${token.name}` : token.rawName
     if (token.name === 'help' || token.name === 'version') given.set(token.name, '')
+    else if (flag === '-H' || flag === '--header') mistakes.push(...takeField(token.value, fields))
     else if (!VALUED.includes(flag)) mistakes.push(`there is no flag ${flag}; ${hint(flag, FLAGS)}`)
     else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--'))) mistakes.push(`${flag} needs a value`)
     else if (given.has(token.name)) mistakes.push(`${flag} stands twice`)
@@ -57,10 +65,10 @@ export function parseArguments(argv: readonly string[]): Command {
   }
   if (given.has('help')) return { kind: 'help' }
   if (given.has('version')) return { kind: 'version' }
-  return commandOf(words, given, mistakes)
+  return commandOf(words, given, fields, mistakes)
 }
 
-function commandOf(words: readonly string[], given: ReadonlyMap<string, string>, found: readonly string[]): Command {
+function commandOf(words: readonly string[], given: ReadonlyMap<string, string>, fields: readonly string[], found: readonly string[]): Command {
   // a word behind an unknown flag was probably its value, so nothing is said about words then
   if (found.length > 0) return { kind: 'wrong', mistakes: found }
   const [command, ...operands] = words
@@ -69,12 +77,36 @@ function commandOf(words: readonly string[], given: ReadonlyMap<string, string>,
     return value === undefined ? [] : [[name, value]]
   }))
   const config = given.get('config')
-  if (command === undefined) return { kind: 'serve', flags: config === undefined ? overrides : { ...overrides, config } }
+  const flags: Flags = config === undefined ? overrides : { ...overrides, config }
+  if (command === 'explain') return explainOf(operands, fields, flags)
+  if (fields.length > 0) return wrong('-H belongs to explain')
+  if (command === undefined) return { kind: 'serve', flags }
   const [file, ...more] = operands
   if (!COMMANDS.includes(command)) return wrong(`there is no command ${command}; ${hint(command, COMMANDS)}`)
   if (file === undefined) return wrong('check needs a FILE')
   if (more.length > 0) return wrong(`check takes one FILE; ${more.join(' ')} is too much`)
   return config === undefined ? { kind: 'check', file, flags: overrides } : wrong('check takes its FILE without --config')
+}
+
+function explainOf([method, target, ...more]: readonly string[], fields: readonly string[], flags: Flags): Command {
+  if (method === undefined || target === undefined) return wrong('explain needs a METHOD and a PATH, such as explain POST /v1/charges')
+  if (more.length > 0) return wrong(`explain takes one METHOD and one PATH; ${more.join(' ')} is too much`)
+  const methods = FORMATS.get('http-method')
+  if (methods?.accepts(method) !== true) return wrong(`${method} is no method; ${hint(method.toUpperCase(), ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])}`)
+  return { kind: 'explain', asked: { method, target: asBytes(target), fields }, flags }
+}
+
+/** Puts name and value of `Name: value` behind `fields`; returns what is wrong with it. */
+function takeField(text: string | undefined, fields: string[]): string[] {
+  const [, name, value] = /^([^:]*):[ \t]*(.*?)[ \t]*$/s.exec(text ?? '') ?? []
+  if (name === undefined || value === undefined || FORMATS.get('header-name')?.accepts(name) !== true) return ["-H needs a header such as -H 'Idempotency-Key: abc'"]
+  fields.push(name, asBytes(value))
+  return []
+}
+
+/** One character per byte, as they come off the wire. */
+function asBytes(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
 }
 
 function wrong(mistake: string): Command {

@@ -38,7 +38,9 @@ function summary(file: string, config: Config): string[] {
 
 function requests(route: Route): string {
   const methods = route.methods === null ? 'every method' : [...route.methods].join(' ')
-  return `${methods} ${route.host ?? ''}/${route.path.join('/')}`
+  // names only: a value may be a secret that a gateway sends along
+  const headers = route.headers.length === 0 ? '' : ` with ${route.headers.map(({ name }) => name).join(' and ')}`
+  return `${methods} ${route.host ?? ''}/${route.path.join('/')}${headers}`
 }
 
 function treatment({ action }: Route): string {

@@ -14,7 +14,7 @@ export const CONSOLE: Output = {
 }
 
 /** From sysexits.h, so that a supervisor can tell a mistake of the configuration from a crash. */
-export const EXIT = { ok: 0, cutShort: 1, usage: 64, unavailable: 69, config: 78 } as const
+export const EXIT = { ok: 0, cutShort: 1, refused: 1, usage: 64, unavailable: 69, config: 78 } as const
 
 /** The package's version; package.json stands two folders above in src and in dist. */
 export function readVersion(): string {

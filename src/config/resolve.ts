@@ -58,7 +58,7 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     routes,
     keySpace: { service: top.service, routes: routes.map((route, i) => filingRoute(route, defaults, document.routes?.[i] ?? {})) },
     accept: new Set(top.accept),
-    written: document,
+    written: from === 'file' ? document : { ...document, defaults },
     warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured)],
   }
 }

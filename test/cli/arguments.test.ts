@@ -21,6 +21,19 @@ test('check takes one file and the flags that could be given to serve', (t) => {
   t.end()
 })
 
+test('explain takes a method, a path, headers and flags', (t) => {
+  t.strictSame(parseArguments(['explain', 'POST', '/a', '-H', 'X-A:  b: c ', '--config', 'f', '--header=X-B:', '-HX-C: d', '--upstream', 'http://a']), {
+    kind: 'explain', asked: { method: 'POST', target: '/a', fields: ['X-A', 'b: c', 'X-B', '', 'X-C', 'd'] }, flags: { upstream: 'http://a', config: 'f' },
+  })
+  t.match(read('explain POST'), { kind: 'wrong', mistakes: [/needs a METHOD and a PATH/] })
+  t.match(read('explain POST /a /b'), { kind: 'wrong', mistakes: [/\/b is too much/] })
+  t.match(read('explain post /a'), { kind: 'wrong', mistakes: ['post is no method; did you mean POST?'] })
+  for (const header of ['nonsense', 'a b: c', ': x']) t.match(parseArguments(['explain', 'GET', '/a', '-H', header]), { kind: 'wrong', mistakes: [/-H needs a header/] }, header)
+  t.match(parseArguments(['explain', 'GET', '/a', '-H']), { kind: 'wrong', mistakes: [/-H needs a header/] })
+  t.match(parseArguments(['check', 'f', '-H', 'a: b']), { kind: 'wrong', mistakes: ['-H belongs to explain'] })
+  t.end()
+})
+
 test('help and version win over everything else', (t) => {
   for (const line of ['--help', '-h', '--help --nonsense', 'check --help']) t.strictSame(read(line), { kind: 'help' }, line)
   for (const line of ['--version', '-v', '--upstream --version']) t.match(read(line).kind, /version|wrong/, line)

@@ -59,6 +59,14 @@ test('a warning is told and is no mistake', async (t) => {
   t.match(heard.complaints, [/^warning: the route b never matches: a stands before it/])
 })
 
+test('what is accepted is told as long as it is in force', async (t) => {
+  const dir = t.testdir({ 'a.yaml': 'upstream: http://a\naccept: [frees-old-keys]\nroutes: [{ name: a, match: { path: /a, headers: { x-version: "2", X-Flag: "*" } } }]\n' })
+  const heard = listen()
+  t.equal(await check(join(dir, 'a.yaml'), {}, {}, heard), 0)
+  t.match(heard.complaints, [/^warning: accept: \[frees-old-keys\] is in force/])
+  t.match(heard.lines[2], 'every method /a with x-version and x-flag:')
+})
+
 test('flags and environment are judged as they would be at the start', async (t) => {
   const dir = t.testdir({ 'a.yaml': 'service: a' })
   const file = join(dir, 'a.yaml')

@@ -47,7 +47,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     ['pass-through', null],
   ])
   t.equal(accept.size, 0)
-  t.strictSame(written, { upstream })
+  t.strictSame(written, { upstream, defaults: { idempotency: { anonymous: 'share' } } })
   t.equal(warnings.length, 1)
   t.match(warnings[0], /share one scope/)
 })

@@ -1,0 +1,80 @@
+import type { Config } from '../config/config.ts'
+import { loadFrom } from '../config/load.ts'
+import { formatMistake } from '../config/mistakes.ts'
+import { originsOf } from '../config/origins.ts'
+import type { Environment } from '../config/substitute.ts'
+import { firstOf } from '../core/headers.ts'
+import { readPath } from '../core/path.ts'
+import { findRoute, whyNot, type Asked, type Mismatch, type Route } from '../core/route.ts'
+import { admit, type Admission } from '../request/admit.ts'
+import type { Flags } from './arguments.ts'
+import { EXIT, type Output } from './output.ts'
+
+/**
+ * Says which route a request would take, why none before it, what the policy is and who says so, and what would become
+ * of the request. Nothing is sent; what depends on the body or on other requests is not judged. Returns the exit code.
+ */
+export async function explain(asked: Asked, flags: Flags, environment: Environment, output: Output): Promise<number> {
+  const loaded = await loadFrom(flags, environment)
+  if (loaded.kind === 'faulty') {
+    for (const mistake of loaded.mistakes) output.complaint(formatMistake(mistake))
+    return EXIT.config
+  }
+  const { config } = loaded
+  const finding = findRoute(config.routes, asked)
+  if (finding.kind === 'route') for (const line of [...wayTo(finding.route, asked, config), '', ...policyOf(finding.route, config), '']) output.line(line)
+  const admission = admit(asked, config.routes)
+  output.line(fateOf(admission))
+  return admission.kind === 'refused' ? EXIT.refused : EXIT.ok
+}
+
+/** The normalised path, and every route up to the one that matches, each with its reason. */
+function wayTo(found: Route, asked: Asked, config: Config): string[] {
+  const reading = readPath(asked.target)
+  const path = reading.kind === 'path' ? `/${reading.segments.join('/')}` : asked.target
+  const tried = config.routes.slice(0, config.routes.indexOf(found) + 1)
+  const width = Math.max(...tried.map(({ name }) => name.length))
+  return [
+    `${asked.method} ${path}`,
+    ...tried.map((route, i) => {
+      const mismatch = whyNot(route, asked)
+      return `  ${i + 1}. ${route.name.padEnd(width)}  ${mismatch === null ? 'yes' : `no: ${reasonOf(mismatch, route, asked)}`}`
+    }),
+  ]
+}
+
+function reasonOf(mismatch: Mismatch, { methods, path, host }: Route, asked: Asked): string {
+  switch (mismatch.kind) {
+    case 'method': return `it is for ${[...methods ?? []].join(' ')}`
+    case 'path': return `it is for /${path.join('/')}`
+    case 'host': return `it is for the host ${host ?? ''}${firstOf(asked.fields, 'host') === undefined ? ', and no Host was given' : ''}`
+    case 'header': return mismatch.found === 'absent' ? `it wants the header ${mismatch.name}` : `it wants another value of the header ${mismatch.name}`
+    case 'unclear': return mismatch.detail
+    default: return mismatch satisfies never
+  }
+}
+
+function policyOf(route: Route, config: Config): string[] {
+  const position = config.routes.indexOf(route)
+  const entry = config.written.routes?.[position]
+  if (entry?.pass === true) return [`${route.name} passes everything as it is, because the route says pass: true`]
+  const fields = originsOf(config.written, entry === undefined ? null : position)
+  const key = fields.find(({ field }) => field === 'idempotency.key')
+  if (route.action.kind === 'pass') {
+    return [`${route.name} passes everything as it is, ${key?.value === 'ignored' ? `because idempotency.key is ignored (${key.origin})` : 'as the last route behind all others'}`]
+  }
+  const [names, values] = [fields.map(({ field }) => field), fields.map(({ value }) => value)].map((column) => Math.max(...column.map(({ length }) => length)))
+  return [
+    `${route.name} guards what carries a key, under this policy:`,
+    ...fields.map(({ field, value, origin }) => `  ${field.padEnd(names ?? 0)}  ${value.padEnd(values ?? 0)}  ${origin}`),
+  ]
+}
+
+function fateOf(admission: Admission): string {
+  switch (admission.kind) {
+    case 'guarded': return 'This request has a key and an identity: it runs once, and its answer is kept.'
+    case 'bypass': return admission.route.action.kind === 'pass' ? 'This request passes as it is.' : 'This request passes as it is: it has no key, and here a key is optional.'
+    case 'refused': return `This request is refused: ${admission.problem.status} ${admission.problem.code}: ${admission.problem.detail}.`
+    default: return admission satisfies never
+  }
+}
