@@ -4,6 +4,7 @@ import { doubtsContract } from './doubts.ts'
 import { modelContract } from './model.ts'
 import { settlingContract } from './settling.ts'
 import { upkeepContract } from './upkeep.ts'
+import { witnessContract } from './witnesses.ts'
 import type { KeyStoreHarness } from './situation.ts'
 
 /**
@@ -15,5 +16,6 @@ export function keyStoreContract(t: Test, harness: KeyStoreHarness): void {
   settlingContract(t, harness)
   doubtsContract(t, harness)
   upkeepContract(t, harness)
+  witnessContract(t, harness)
   modelContract(t, harness)
 }
