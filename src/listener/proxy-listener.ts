@@ -80,6 +80,11 @@ export class ProxyListener {
   }
 
   #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
+    if (request.httpVersionMajor < 1) {
+      // A request line without a version. node's parser still takes HTTP/0.9, and would read the fields behind it as the next request.
+      response.destroy()
+      return
+    }
     const call = new HttpCall(request, response, this.#held)
     const admitted = admit(call, this.#options.routes)
     switch (admitted.kind) {
