@@ -61,10 +61,10 @@ export function connectionNames(fields: Fields): ReadonlySet<string> {
 }
 
 /**
- * Fields of a request that stay here: hop-by-hop ones, `Expect` (we have read the body, so we were its recipient)
- * and `Content-Length`, which is written anew for the captured body.
+ * Fields of a request that stay here: hop-by-hop ones, `Expect` (we have read the body, so we were its recipient),
+ * `Content-Length`, which is written anew for the captured body, and the mark of a replay, which no client may set.
  */
-const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length'])
+const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length', 'idempotent-replayed'])
 
 /** The fields that an upstream gets, in the client's order and spelling, with our Via (RFC 9110 section 7.6.3) behind. */
 export function forwarded(fields: Fields): string[] {
