@@ -1,4 +1,5 @@
 import { fastify, type FastifyInstance } from 'fastify'
+import { parseLoopback } from '../config/addresses.ts'
 
 export interface AdminOptions {
   /** Prometheus text and its content type */
@@ -10,6 +11,11 @@ export interface AdminOptions {
 /** The listener for operators: metrics and health. It answers on a loopback address only (config/schema.ts says so). */
 export function adminListener(options: AdminOptions): FastifyInstance {
   const app = fastify({ logger: false, forceCloseConnections: true })
+  // A page from elsewhere may have its own name resolved to this address (DNS rebinding) and then read what we answer.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (isOurs(request.headers.host)) done()
+    else reply.code(421).send({ error: 'this listener answers to localhost and to loopback addresses' })
+  })
   app.get('/metrics', async (_request, reply) => {
     const { type, text } = await options.metrics()
     return await reply.header('content-type', type).send(text)
@@ -20,4 +26,10 @@ export function adminListener(options: AdminOptions): FastifyInstance {
     return await reply.code(reasons.length === 0 ? 200 : 503).send({ ready: reasons.length === 0, reasons })
   })
   return app
+}
+
+/** True for a Host that names a loopback address, with a port or without, and for none: every browser sends one. */
+function isOurs(host: string | undefined): boolean {
+  if (host === undefined) return true
+  return parseLoopback(host) !== undefined || parseLoopback(`${host}:0`) !== undefined
 }

@@ -119,9 +119,12 @@ function shown(text: string, node: Node): string {
   return first.length > 60 || more.length > 0 ? `${first.slice(0, 60)}...` : first
 }
 
+/** Far more than any URL; the search for a password is quadratic, and what is shown is cut much earlier. */
+const LONGEST_LOOKED_AT = 4096
+
 /** `http://user:secret@host` becomes `***@host`: a URL pasted whole must not put its password into a log. */
 export function withoutPassword(text: string): string {
-  return text.replace(/[^\s"':/@]*:[^\s"']*@/, '***@')
+  return text.slice(0, LONGEST_LOOKED_AT).replace(/[^\s"':/@]*:[^\s"']*@/, '***@')
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -47,6 +47,9 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
 
 const NONE: ReadonlySet<string> = new Set()
 
+/** No client may have it taken off: without it the upstream would be asked for another host than the route was chosen by. */
+const NEVER_HOP_BY_HOP = 'host'
+
 /** The lower-case names that this message's own `Connection` field makes hop-by-hop. */
 export function connectionNames(fields: Fields): ReadonlySet<string> {
   let names: Set<string> | undefined
@@ -56,15 +59,17 @@ export function connectionNames(fields: Fields): ReadonlySet<string> {
     if (/^(?:keep-alive|close)$/i.test(value)) continue // nearly always
     names ??= new Set()
     for (const member of value.split(',')) names.add(member.trim().toLowerCase())
+    names.delete(NEVER_HOP_BY_HOP)
   }
   return names ?? NONE
 }
 
 /**
- * Fields of a request that stay here: hop-by-hop ones, `Expect` (we have read the body, so we were its recipient)
- * and `Content-Length`, which is written anew for the captured body. Read by core/forwarding.ts.
+ * Fields of a request that stay here: hop-by-hop ones, `Expect` (we have read the body, so we were its recipient),
+ * `Content-Length`, which is written anew for the captured body, and the mark of a replay, which no client may set.
+ * Read by core/forwarding.ts.
  */
-export const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length'])
+export const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length', 'idempotent-replayed'])
 
 /** Marks that only we set on a reply; an upstream's own would be taken for ours. */
 const OUR_MARKS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'idempotent-replayed', 'idempotency-ttl'])

@@ -110,6 +110,11 @@ export class ProxyListener {
   }
 
   #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener, expectation: 'nothing' | 'continue' | 'unknown'): void {
+    if (request.httpVersionMajor < 1) {
+      // A request line without a version. node's parser still takes HTTP/0.9, and would read the fields behind it as the next request.
+      response.destroy()
+      return
+    }
     this.#unreadable.saw(request, response)
     const hop = this.#hops.of(request)
     const message = readMessage(request, hop)
