@@ -52,7 +52,7 @@ function routeOf(entry: RouteEntry, defaults: Groups): Route {
     methods: method === undefined ? null : new Set(typeof method === 'string' ? [method] : method),
     host: host?.toLowerCase() ?? null,
     path: reading.kind === 'path' ? reading.segments : pathPattern(path),
-    action: entry.pass === true ? { kind: 'pass' } : actionOf(defaults, entry),
+    action: entry.pass === true ? { kind: 'pass', deadlineMs: null } : actionOf(defaults, entry),
   }
 }
 
@@ -60,7 +60,7 @@ function routeOf(entry: RouteEntry, defaults: Groups): Route {
 function fallbacks(defaults: Groups): Route[] {
   return [
     { name: 'default', methods: new Set(['POST', 'PATCH']), host: null, path: ['*'], action: actionOf(defaults, {}) },
-    { name: 'pass-through', methods: null, host: null, path: ['*'], action: { kind: 'pass' } },
+    { name: 'pass-through', methods: null, host: null, path: ['*'], action: { kind: 'pass', deadlineMs: null } },
   ]
 }
 
@@ -71,7 +71,8 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
   const fingerprint = { ...defaultsOf(IDEMPOTENCY.properties.fingerprint), ...idempotency.fingerprint }
   const retry = { ...defaultsOf(RETRY), ...defaults.retry, ...own.retry }
   const status = { ...defaultsOf(STATUS), ...defaults.status, ...own.status }
-  if (idempotency.key === 'ignored') return { kind: 'pass' }
+  const patient = own.retry === undefined && defaults.retry === undefined
+  if (idempotency.key === 'ignored') return { kind: 'pass', deadlineMs: patient ? null : ms(retry.deadline) }
   const whenUnsure: WhenUnsure = idempotency.when_unsure === 'hold' ? { kind: 'hold' } : { kind: 'resend', withinMs: ms(idempotency.when_unsure.resend.within) }
   const policy: Policy = {
     key: idempotency.key,

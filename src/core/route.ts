@@ -1,6 +1,15 @@
 import { firstOf, type Fields } from './headers.ts'
 import type { Policy } from './policy.ts'
 
+/**
+ * Requests go through as they are, with or without a key. `deadlineMs` is how long a client waits for the upstream's
+ * answer on a route that has `retry`; null is for ever.
+ */
+export interface Pass {
+  readonly kind: 'pass'
+  readonly deadlineMs: number | null
+}
+
 export interface Route {
   /** the metric label; unique */
   readonly name: string
@@ -9,7 +18,7 @@ export interface Route {
   /** lower case, without port; null matches every host */
   readonly host: string | null
   readonly path: PathPattern
-  readonly action: { readonly kind: 'pass' } | { readonly kind: 'guard', readonly policy: Policy }
+  readonly action: Pass | { readonly kind: 'guard', readonly policy: Policy }
 }
 
 /** Segments of a normalised path: a literal, `:name` for any one segment, or a final `*` for all that follows. */

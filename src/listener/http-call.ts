@@ -1,13 +1,16 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { joined } from '../core/bytes.ts'
-import { firstOf } from '../core/headers.ts'
-import type { BodyReading, Call } from '../request/call.ts'
+import { firstOf, type Fields } from '../core/headers.ts'
+import type { BodyReading } from '../request/call.ts'
+import type { PassingCall } from '../request/pass-on.ts'
+import { contentOf } from './content.ts'
 import type { HeldBodies } from './held-bodies.ts'
 
 const EMPTY = new Uint8Array()
 
 /** A call over HTTP/1.1, read from node's raw view of the message. */
-export class HttpCall implements Call {
+export class HttpCall implements PassingCall {
   readonly method: string
   readonly target: string
   readonly fields: readonly string[]
@@ -27,6 +30,33 @@ export class HttpCall implements Call {
 
   gone(): boolean {
     return this.#response.destroyed || this.#response.socket === null || this.#response.socket.destroyed
+  }
+
+  /** A client that closes its side has left, too: nobody who still waits for an answer does that. */
+  whenGone(task: () => void): () => void {
+    const response = this.#response
+    const { socket } = this.#request
+    response.on('close', task)
+    socket.on('end', task)
+    return () => {
+      response.off('close', task)
+      socket.off('end', task)
+    }
+  }
+
+  content(): Readable | null {
+    const declared = firstOf(this.fields, 'content-length')
+    if (declared === undefined ? firstOf(this.fields, 'transfer-encoding') === undefined : Number(declared) === 0) return null
+    return contentOf(this.#request)
+  }
+
+  /** RFC 9110 section 15.2: never to HTTP/1.0. Behind a pipelined request whose answer is still out, it has lost its moment. */
+  inform(status: number, fields: Fields): void {
+    const { socket, headersSent } = this.#response
+    if (this.#request.httpVersion === '1.0' || socket === null || headersSent || this.gone()) return
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
+    for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n` // as a parser let them through
+    socket.write(`${head}\r\n`, 'latin1')
   }
 
   forgetBody(): void {

@@ -1,21 +1,17 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
-import type { FastifyInstance } from 'fastify'
-import type { Clock, Journal, Meter } from '../core/ports.ts'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Route } from '../core/route.ts'
-import { admit, type Admission } from '../request/admit.ts'
+import { admit, routeOf, type Admission } from '../request/admit.ts'
 import type { Answer, Call } from '../request/call.ts'
+import { Bypass, responseTo, type BypassOptions } from './bypass.ts'
 import { HeldBodies } from './held-bodies.ts'
 import { HttpCall } from './http-call.ts'
-import { passThrough, type PassThroughOptions } from './pass-through.ts'
+import { wantsWebsocket } from './tunnel.ts'
 import { writeAnswer } from './write-reply.ts'
 
-export interface ListenerOptions extends PassThroughOptions {
+export interface ListenerOptions extends BypassOptions {
   readonly routes: readonly Route[]
   readonly heldBodiesBytes: number
   readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
-  readonly meter: Meter
-  readonly journal: Journal
-  readonly clock: Clock
 }
 
 /** While draining, connections that fell idle are closed this often. */
@@ -23,12 +19,12 @@ const SWEEP_MS = 50
 
 /**
  * The listener for clients. It looks at each message raw, before any framework does: what is guarded goes down flow
- * one, everything else to fastify and its proxy plugin.
+ * one, everything else past the keys.
  */
 export class ProxyListener {
   readonly #options: ListenerOptions
   readonly #held: HeldBodies
-  readonly #app: FastifyInstance
+  readonly #bypass: Bypass
   #server: Server | null = null
   #draining = false
   #cancelSweep: () => void = () => undefined
@@ -36,9 +32,11 @@ export class ProxyListener {
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#held = new HeldBodies(options.heldBodiesBytes)
-    this.#app = passThrough(options, () => this.#draining, (pass) => {
-      this.#server = createServer({ noDelay: true, keepAliveTimeout: 65_000 }, (request, response) => this.#receive(request, response, pass))
-      return this.#server
+    this.#bypass = new Bypass(options, () => this.#draining, () => {
+      const server = createServer({ noDelay: true, keepAliveTimeout: 65_000, shouldUpgradeCallback: wantsWebsocket }, (request, response) => this.#receive(request, response))
+      server.on('upgrade', (request, _socket, head: Buffer) => this.#receiveHandshake(request, head))
+      this.#server = server
+      return server
     })
   }
 
@@ -47,7 +45,7 @@ export class ProxyListener {
   }
 
   async listen(at: { readonly host: string, readonly port: number }): Promise<string> {
-    return await this.#app.listen({ host: at.host, port: at.port })
+    return await this.#bypass.app.listen({ host: at.host, port: at.port })
   }
 
   /**
@@ -76,16 +74,15 @@ export class ProxyListener {
   async close(): Promise<void> {
     this.#cancelSweep()
     this.#server?.closeAllConnections()
-    await this.#app.close()
+    await this.#bypass.close()
   }
 
-  #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
+  #receive(request: IncomingMessage, response: ServerResponse): void {
     const call = new HttpCall(request, response, this.#held)
     const admitted = admit(call, this.#options.routes)
     switch (admitted.kind) {
       case 'bypass':
-        this.#countAtEnd(response, call.method, admitted.route.name)
-        pass(request, response)
+        this.#bypass.take({ call, request, response, route: admitted.route }, admitted.way)
         return
       case 'refused':
         this.#options.meter.key(admitted.outcome, admitted.route)
@@ -97,6 +94,19 @@ export class ProxyListener {
       default:
         admitted satisfies never
     }
+  }
+
+  /** A handshake has a route and no key: on a guarded route, too, it goes past the keys. */
+  #receiveHandshake(request: IncomingMessage, head: Buffer): void {
+    const response = responseTo(request)
+    const call = new HttpCall(request, response, this.#held)
+    const routed = routeOf(call, this.#options.routes)
+    if (routed.kind === 'route') {
+      void this.#bypass.switch({ call, request, response, route: routed.route }, head)
+      return
+    }
+    this.#options.meter.key(routed.outcome, routed.route)
+    void this.#write(response, call, routed.route, { kind: 'problem', problem: routed.problem })
   }
 
   async #guard(call: HttpCall, response: ServerResponse, admitted: Extract<Admission, { kind: 'guarded' }>): Promise<void> {
@@ -118,9 +128,5 @@ export class ProxyListener {
     const writing = writeAnswer(response, call.method, answer)
     if (answer.kind !== 'none') this.#options.meter.answered(response.statusCode, call.method, route)
     return writing
-  }
-
-  #countAtEnd(response: ServerResponse, method: string, route: string): void {
-    response.on('finish', () => this.#options.meter.answered(response.statusCode, method, route))
   }
 }

@@ -11,11 +11,20 @@ import type { Call } from './call.ts'
 
 /** Whose rules, which key: everything that can be said before the body is read. */
 export type Admission =
-  | { readonly kind: 'bypass', readonly route: Route }
+  | { readonly kind: 'bypass', readonly route: Route, readonly way: Way }
   | { readonly kind: 'refused', readonly route: string, readonly outcome: KeyOutcome, readonly problem: Problem }
   | { readonly kind: 'guarded', readonly route: string, readonly policy: Policy, readonly key: string, readonly identity: string, readonly retentionMs: number }
 
+/**
+ * How a request goes that no key hangs on: by the proxy plugin, as it is; or by our own connections, where retries will
+ * stand, and a deadline for the upstream's answer if the route has one.
+ */
+export type Way = { readonly by: 'plugin' } | { readonly by: 'pool', readonly deadlineMs: number | null }
+
 type Guarded = Extract<Admission, { kind: 'guarded' }>
+type Refused = Extract<Admission, { kind: 'refused' }>
+type Routed = { readonly kind: 'route', readonly route: Route } | Refused
+type Heading = Pick<Call, 'method' | 'target' | 'fields'>
 
 /** A guarded request with its body and everything that names it. */
 export interface Entry extends Guarded {
@@ -38,17 +47,19 @@ export const NO_ROUTE = 'none'
 /** Under this first segment Onceward speaks for itself; such a path never reaches the upstream. */
 const RESERVED = '_onceward'
 
-export function admit(call: Pick<Call, 'method' | 'target' | 'fields'>, routes: readonly Route[]): Admission {
-  const path = readPath(call.target)
-  if (path.kind === 'invalid') return refused(NO_ROUTE, 'invalid', problem('request-invalid', path.detail))
-  if (path.segments[0] === RESERVED) return refused(NO_ROUTE, 'invalid', problem('not-found', 'paths below /_onceward/ are reserved, and this one means nothing'))
-  const route = matchRoute(routes, call.method, path.segments, call.fields)
-  if (route === undefined) return refused(NO_ROUTE, 'invalid', problem('request-invalid', 'no route matches this request'))
-  if (route.action.kind === 'pass') return { kind: 'bypass', route }
+export function admit(call: Heading, routes: readonly Route[]): Admission {
+  const routed = routeOf(call, routes)
+  if (routed.kind === 'refused') return routed
+  const { route } = routed
+  if (route.action.kind === 'pass') {
+    const { deadlineMs } = route.action
+    return { kind: 'bypass', route, way: deadlineMs === null ? { by: 'plugin' } : { by: 'pool', deadlineMs } }
+  }
   const policy = route.action.policy
   const reading = readKey(call.fields)
   if (reading.kind === 'absent') {
-    if (policy.key === 'optional') return { kind: 'bypass', route }
+    // Without a deadline: a client that asks for no protection gets no limits with it.
+    if (policy.key === 'optional') return { kind: 'bypass', route, way: { by: 'pool', deadlineMs: null } }
     return refused(route.name, 'missing', problem('key-missing', 'this route needs an Idempotency-Key: make a fresh random one per operation and send the same one with every retry'))
   }
   if (reading.kind === 'invalid') return refused(route.name, 'invalid', problem('key-invalid', reading.detail))
@@ -56,6 +67,24 @@ export function admit(call: Pick<Call, 'method' | 'target' | 'fields'>, routes: 
   if (identity.kind === 'missing') return refused(route.name, 'invalid', problem('identity-missing', identity.detail))
   if (identity.kind === 'invalid') return refused(route.name, 'invalid', problem('request-invalid', identity.detail))
   return { kind: 'guarded', route: route.name, policy, key: reading.key, identity: identity.identity, retentionMs: retentionOf(call, policy) }
+}
+
+/** Whose rules; a handshake for another protocol needs nothing more, because a key on it would mean nothing. */
+export function routeOf(call: Heading, routes: readonly Route[]): Routed {
+  const path = readPath(call.target)
+  if (path.kind === 'invalid') return refused(NO_ROUTE, 'invalid', problem('request-invalid', path.detail))
+  if (path.segments[0] === RESERVED) return refused(NO_ROUTE, 'invalid', problem('not-found', 'paths below /_onceward/ are reserved, and this one means nothing'))
+  const route = matchRoute(routes, call.method, path.segments, call.fields)
+  if (route === undefined) return refused(NO_ROUTE, 'invalid', problem('request-invalid', 'no route matches this request'))
+  return { kind: 'route', route }
+}
+
+/** Methods that change nothing by definition (RFC 9110 section 9.2.1): a key on them asks for nothing. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH'])
+
+/** A client that sends a key relies on it; where the route looks at none, somebody should know. */
+export function reliesInVain({ method, fields }: Heading): boolean {
+  return !SAFE.has(method) && firstOf(fields, 'idempotency-key') !== undefined
 }
 
 /** Reads the body; the claim needs all of it, for the fingerprint and for the attempts. */

@@ -32,7 +32,7 @@ async function attemptOnce(entry: Entry, recovering: boolean, deps: AttemptDepen
   const { method, target, fields } = entry.call
   const { status, closeDelimited, deadlineMs, lingerMs } = entry.policy
   const attempt = deps.upstream.attempt(
-    { method, target, fields: forwarded(fields), body: entry.body },
+    { method, target, fields: forwarded(fields), body: entry.body, inform: () => undefined },
     { ...deps.limits, closeDelimited, status, afterDoubt: recovering },
   )
   deps.underWay.add(attempt)

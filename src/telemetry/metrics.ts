@@ -19,12 +19,14 @@ export class Metrics implements Meter {
   readonly #registry = new Registry()
   readonly #keys = new Table()
   readonly #answers = new Table()
+  readonly #unguarded = new Table()
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
 
   constructor(routes: readonly string[]) {
     const keys = this.#keys
     const answers = this.#answers
+    const unguarded = this.#unguarded
     this.#registry.registerMetric(new Counter({
       name: 'idempotency_key_total', help: 'Guarded requests by how they ended.', labelNames: ['outcome', 'route'], registers: [],
       collect() { keys.pourInto(this, ['outcome', 'route']) },
@@ -32,6 +34,10 @@ export class Metrics implements Meter {
     this.#registry.registerMetric(new Counter({
       name: 'http_request_outcome', help: 'What clients got, by class; a 504 counts as timeout only.', labelNames: ['class', 'method', 'route'], registers: [],
       collect() { answers.pourInto(this, ['class', 'method', 'route']) },
+    }))
+    this.#registry.registerMetric(new Counter({
+      name: 'onceward_unguarded_keyed_requests_total', help: 'Unsafe requests with a key on routes that look at no keys.', labelNames: ['route'], registers: [],
+      collect() { unguarded.pourInto(this, ['route']) },
     }))
     const registers = [this.#registry]
     const retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
@@ -46,6 +52,7 @@ export class Metrics implements Meter {
       for (const kind of CLASSES) for (const method of METHODS) answers.add(0, kind, method, route)
       for (const attempt of ATTEMPTS) retries.inc({ attempt, route }, 0)
       delays.zero({ route })
+      unguarded.add(0, route)
     }
   }
 
@@ -56,6 +63,10 @@ export class Metrics implements Meter {
   answered(status: number, method: string, route: string): void {
     const kind = status === 504 ? 'timeout' : status < 300 ? '2xx' : status < 400 ? '3xx' : status < 500 ? '4xx' : '5xx'
     this.#answers.add(1, kind, (METHODS as readonly string[]).includes(method) ? method : 'other', route)
+  }
+
+  unguarded(route: string): void {
+    this.#unguarded.add(1, route)
   }
 
   census(census: Census): void {

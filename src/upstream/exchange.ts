@@ -76,8 +76,12 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
   }
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void): boolean {
-    if (status < 200) return true
     const fields = rawHeaders.map((bytes) => bytes.toString('latin1'))
+    if (status < 200) {
+      // 100 is answered by whoever reads the body, and 101 ends HTTP on the connection: neither is passed on.
+      if (status > 101) this.#request.inform(status, received(fields))
+      return true
+    }
     this.#status = status
     this.#resume = resume
     this.#headers = received(fields)
@@ -89,7 +93,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
     if (this.#stream !== null) return this.#stream.push(chunk)
     this.#size += chunk.length
     this.#chunks.push(chunk)
-    if (this.#size <= this.#limits.keptReplyBytes) return true
+    if (this.#size <= (this.#limits.keptReplyBytes ?? 0)) return true
     this.#stream = this.#startStreaming()
     let room = true
     for (const held of this.#chunks) room = this.#stream.push(held)
@@ -123,6 +127,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
   }
 
   #cannotBeKept(fields: Fields): boolean {
+    if (this.#limits.keptReplyBytes === null) return true
     const length = firstOf(fields, 'content-length')
     if (length !== undefined && Number(length) > this.#limits.keptReplyBytes) return true
     if (firstOf(fields, 'content-type')?.toLowerCase().startsWith('text/event-stream') === true) return true

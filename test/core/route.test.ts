@@ -32,7 +32,7 @@ test('normalising is idempotent and never throws', async (t) => {
   t.pass('for 5,000 random paths')
 })
 
-const route = (name: string, path: string, more: Partial<Route> = {}): Route => ({ name, methods: null, host: null, path: pathPattern(path), action: { kind: 'pass' }, ...more })
+const route = (name: string, path: string, more: Partial<Route> = {}): Route => ({ name, methods: null, host: null, path: pathPattern(path), action: { kind: 'pass', deadlineMs: null }, ...more })
 
 test('the first route that matches decides', async (t) => {
   const routes = [
