@@ -13,6 +13,7 @@ import { ProxyListener } from './listener/proxy-listener.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
+import { askToSwitch, passOn, type Abortable, type PassingDependencies } from './request/pass-on.ts'
 import { LeaseKeeper } from './request/lease.ts'
 import { Policies } from './request/policies.ts'
 import { ReplyMemory } from './store/reply-memory.ts'
@@ -58,9 +59,12 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const secret = await store.secret(random.token(32))
   const connections = { origin: config.upstream.origin, connections: config.limits.upstreamConnections, connectTimeoutMs: config.limits.connectTimeoutMs }
   const upstream = openHttpUpstream(connections, clock)
+  // Connections of their own: event streams on pass routes may hold theirs for hours.
+  const passed = openHttpUpstream(connections, clock)
   const leases = new LeaseKeeper(store, clock, journal)
   const tokens = new JwtVerifier(clock, journal)
   const underWay = new Set<Attempt>()
+  const passing = new Set<Abortable>()
   const unsettled = new Set<Promise<unknown>>()
   const flow: FlowDependencies = {
     store, replies, upstream, clock, random, meter, journal, leases, underWay, unsettled,
@@ -69,17 +73,23 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     flights: new Map(),
     checkpoint: seams.checkpoint ?? null,
   }
+  const through: PassingDependencies = { upstream: passed, clock, limits: config.limits, underWay: passing }
+  const streaming: PassingDependencies = { ...through, upstream }
   const upkeep = new Upkeep(store, clock, meter, journal)
   let draining = false
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
   const proxy = new ProxyListener({
-    ...connections, policies, tokens, heldBodiesBytes: config.limits.heldBodiesBytes,
+    origin: connections.origin, policies, tokens, heldBodiesBytes: config.limits.heldBodiesBytes,
     hop: {
       trusts: trustedPeers(config.trust.proxies), pseudonym: `onceward-${random.token(9)}`,
       host: config.upstreamHost === 'origin' ? new URL(connections.origin).host : null, forwarded: config.trust.forwarded === 'always',
     },
     proxyName: proxyName(config.service),
-    handle: (call, admitted) => handle(call, admitted, flow), meter, journal, clock,
+    handle: (call, admitted) => handle(call, admitted, flow),
+    pass: (call) => passOn(call, null, through),
+    stream: (call, deadlineMs) => passOn(call, deadlineMs, streaming),
+    askToSwitch: (call, protocol) => askToSwitch(call, protocol, through),
+    meter, journal, clock,
   })
   await upkeep.runOnce()
   upkeep.start()
@@ -104,13 +114,14 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
       await drained
       await settledAll(unsettled)
     })
-    for (const attempt of underWay) attempt.abort('shutdown')
+    for (const attempt of [...underWay, ...passing]) attempt.abort('shutdown')
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
     await upkeep.stop()
     leases.stop()
     await upstream.close()
     await tokens.close()
+    await passed.close()
     await store.close()
     await admin.close()
     journal.info('sidecar.stopped', { unsettled: unsettled.size })

@@ -5,6 +5,7 @@ import { originsOf } from '../config/origins.ts'
 import type { Environment } from '../config/substitute.ts'
 import { firstOf } from '../core/headers.ts'
 import { readPath } from '../core/path.ts'
+import type { TokenVerifier } from '../core/ports.ts'
 import { findRoute, whyNot, type Asked, type Mismatch, type Route } from '../core/route.ts'
 import { admit, type Admission } from '../request/admit.ts'
 import type { Flags } from './arguments.ts'
@@ -23,10 +24,17 @@ export async function explain(asked: Asked, flags: Flags, environment: Environme
   const { config } = loaded
   const finding = findRoute(config.routes, asked)
   if (finding.kind === 'route') for (const line of [...wayTo(finding.route, asked, config), '', ...policyOf(finding.route, config), '']) output.line(line)
-  const admission = admit(asked, config.routes)
+  const admission = admit(asked, config.routes, UNASKED)
+  if (admission instanceof Promise) {
+    output.line('It is guarded if its token is good; whether it is would have to be asked, and nothing is asked here.')
+    return EXIT.ok
+  }
   output.line(fateOf(admission))
   return admission.kind === 'refused' ? EXIT.refused : EXIT.ok
 }
+
+/** Stands where tokens are verified; nobody waits for its answer. */
+const UNASKED: TokenVerifier = { verify: () => new Promise(() => undefined), close: () => Promise.resolve() }
 
 /** The normalised path, and every route up to the one that matches, each with its reason. */
 function wayTo(found: Route, asked: Asked, config: Config): string[] {

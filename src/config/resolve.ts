@@ -74,7 +74,7 @@ function routeOf(entry: RouteEntry, defaults: Groups): Route {
     lookalike: lookalike(pattern),
     headers: Object.entries(headers ?? {}).map(([name, value]): HeaderCondition => ({ name: name.toLowerCase(), value: value === '*' ? null : value })),
     cors: corsOf(defaults, entry),
-    action: entry.pass === true ? { kind: 'pass' } : actionOf(defaults, entry),
+    action: entry.pass === true ? { kind: 'pass', deadlineMs: null } : actionOf(defaults, entry),
   }
 }
 
@@ -89,7 +89,7 @@ function fallbacks(defaults: Groups): Route[] {
   const everything = { host: null, path: ['*'], headers: [] }
   return [
     { name: 'default', methods: new Set(['POST', 'PATCH']), ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: actionOf(defaults, {}) },
-    { name: 'pass-through', methods: null, ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: { kind: 'pass' } },
+    { name: 'pass-through', methods: null, ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: { kind: 'pass', deadlineMs: null } },
   ]
 }
 
@@ -105,7 +105,8 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
   const fingerprint = { ...defaultsOf(IDEMPOTENCY.properties.fingerprint), ...defaults.idempotency?.fingerprint, ...own.idempotency?.fingerprint }
   const retry = { ...defaultsOf(RETRY), ...defaults.retry, ...own.retry }
   const status = { ...defaultsOf(STATUS), ...defaults.status, ...own.status }
-  if (idempotency.key === 'ignored') return { kind: 'pass' }
+  const patient = own.retry === undefined && defaults.retry === undefined
+  if (idempotency.key === 'ignored') return { kind: 'pass', deadlineMs: patient ? null : ms(retry.deadline) }
   const whenUnsure: WhenUnsure = idempotency.when_unsure === 'hold' ? { kind: 'hold' } : { kind: 'resend', withinMs: ms(idempotency.when_unsure.resend.within) }
   const policy: Policy = {
     key: idempotency.key,

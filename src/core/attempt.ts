@@ -17,12 +17,15 @@ export type UpstreamReply =
 export interface StreamedBody extends AsyncIterable<Uint8Array> {
   /** what followed the content; empty until its end */
   readonly trailers: Fields
+  /** there is something to read, or its end, without waiting */
+  ready(): boolean
   cancel(): void
 }
 
 export type NotSentCause = 'dns' | 'connect-refused' | 'connect-timeout' | 'connect-failed' | 'tls' | 'no-socket'
 export type LostCause = Extract<DoubtCause, 'connection-lost' | 'reply-incomplete' | 'ambiguous-status'>
-export type AbortedBy = Extract<DoubtCause, 'deadline' | 'shutdown'>
+/** `client`: it left, which ends an attempt only where no key hangs on it. */
+export type AbortedBy = Extract<DoubtCause, 'deadline' | 'shutdown'> | 'client'
 
 export type AttemptOutcome =
   /** the upstream gave a final answer */
@@ -115,7 +118,7 @@ export function judge(attempts: readonly AttemptOutcome[], recovering: boolean, 
     case 'lost':
       return abandon(last.cause)
     case 'aborted':
-      return last.sent || doubted ? abandon(last.by) : { kind: 'settle', as: 'release' }
+      return last.sent || doubted ? abandon(last.by === 'client' ? 'connection-lost' : last.by) : { kind: 'settle', as: 'release' }
     default:
       return last satisfies never
   }

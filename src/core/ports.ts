@@ -1,3 +1,4 @@
+import type { Duplex, Readable } from 'node:stream'
 import type { Fields } from './headers.ts'
 import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyId, KeyRecord, Parts, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
 import type { StoredReply } from './reply.ts'
@@ -98,14 +99,15 @@ export interface TokenVerifier {
   close(): Promise<void>
 }
 
-/** One request to the upstream, with its body captured. */
+/** One request to the upstream. */
 export interface UpstreamRequest {
   readonly method: string
   /** path and query, byte for byte as the client sent them */
   readonly target: string
   /** end-to-end fields in the client's order; the adapter may keep the list */
   readonly fields: string[]
-  readonly body: Uint8Array
+  /** captured, or as it comes from the client: then it can be sent once, and nothing of it is held */
+  readonly body: Uint8Array | Readable
   /** told of every interim reply that is meant for the client, such as 103 Early Hints */
   readonly inform: (status: number, fields: Fields) => void
 }
@@ -114,8 +116,8 @@ export interface UpstreamRequest {
 export interface AttemptLimits {
   /** longest wait for a socket, in ms; past it the attempt was not sent */
   readonly socketWaitMs: number
-  /** largest reply body that is kept, in bytes */
-  readonly keptReplyBytes: number
+  /** largest reply body that is kept, in bytes; null keeps none: every reply streams from its header section on */
+  readonly keptReplyBytes: number | null
   /** a body that ends with its connection: complete by declaration of the route, or never kept */
   readonly closeDelimited: 'keep' | 'stream'
   readonly status: StatusPolicy
@@ -129,7 +131,21 @@ export interface AttemptLimits {
  */
 export interface Upstream {
   attempt(request: UpstreamRequest, limits: AttemptLimits): Attempt
+  /** Asks for another protocol on the connection. Who is answered `switched` owns the socket. */
+  handshake(request: UpstreamRequest, protocol: string, limits: AttemptLimits): Handshake
   close(): Promise<void>
+}
+
+export interface Handshake {
+  readonly outcome: Promise<AttemptOutcome | Switched>
+  abort(by: AbortedBy): void
+}
+
+/** 101: from here on the socket carries bytes that are not HTTP. It has a listener for errors, which destroy it. */
+export interface Switched {
+  readonly kind: 'switched'
+  readonly fields: Fields
+  readonly socket: Duplex
 }
 
 export interface Attempt {
@@ -145,6 +161,8 @@ export interface Meter {
   key(outcome: KeyOutcome, route: string): void
   /** what the client got; `timedOut` for a 504 */
   answered(status: number, method: string, route: string): void
+  /** an unsafe request with a key on a route that looks at no keys */
+  unguarded(route: string): void
   census(census: Census): void
   /** these routes are in force: their series begin at 0, and those of routes that went stay as they are */
   routes(names: readonly string[]): void

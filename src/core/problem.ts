@@ -42,6 +42,7 @@ export const PROBLEMS = {
   'store-unavailable': { status: 503, grpc: 14, title: 'The key store does not answer, so nothing was sent upstream', mayHaveRun: false, safeToRetry: true, proxyError: 'proxy_internal_error' },
   'record-too-new': { status: 503, grpc: 14, title: 'The record of this key was written by a newer version of Onceward', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_error' },
   'overloaded': { status: 503, grpc: 14, title: 'Too many requests are being held in memory', mayHaveRun: false, safeToRetry: true, proxyError: 'proxy_internal_error' },
+  'draining': { status: 503, grpc: 14, title: 'This process is stopping and opens no new connection to the upstream', mayHaveRun: false, safeToRetry: true, proxyError: 'proxy_internal_error' },
   'outcome-not-recorded': { status: 503, grpc: 14, title: 'The request was sent, but its outcome could not be recorded yet', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_error' },
   'still-running': { status: 504, grpc: 4, title: 'The upstream is still working on this request', mayHaveRun: true, safeToRetry: true, proxyError: 'http_response_timeout' },
   'outcome-unknown': { status: 504, grpc: 9, title: 'Nobody knows whether this operation was executed', mayHaveRun: true, safeToRetry: false, proxyError: 'http_response_incomplete' },

@@ -3,6 +3,15 @@ import { connectionNames, firstOf, valuesOf, type Fields } from './headers.ts'
 import { lookalike, matchesPath, readPath, type PathPattern } from './path.ts'
 import type { Policy } from './policy.ts'
 
+/**
+ * Requests go through as they are, with or without a key. `deadlineMs` is how long a client waits for the upstream's
+ * answer on a route that has `retry`; null is for ever.
+ */
+export interface Pass {
+  readonly kind: 'pass'
+  readonly deadlineMs: number | null
+}
+
 /** Which requests a route is for. */
 export interface Conditions {
   /** upper case; null matches every method */
@@ -27,7 +36,7 @@ export interface Route extends Conditions {
   readonly lookalike: PathPattern
   /** who may read our own replies from a web page; null says nothing about it */
   readonly cors: CorsPolicy | null
-  readonly action: { readonly kind: 'pass' } | { readonly kind: 'guard', readonly policy: Policy }
+  readonly action: Pass | { readonly kind: 'guard', readonly policy: Policy }
 }
 
 export interface Asked {

@@ -1,8 +1,11 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { joined } from '../core/bytes.ts'
 import type { Hop } from '../core/forwarding.ts'
 import { firstOf, type Fields } from '../core/headers.ts'
-import type { BodyReading, Call } from '../request/call.ts'
+import type { BodyReading } from '../request/call.ts'
+import type { PassingCall } from '../request/pass-on.ts'
+import { contentOf } from './content.ts'
 import type { HeldBodies } from './held-bodies.ts'
 
 const EMPTY = new Uint8Array()
@@ -17,7 +20,7 @@ export interface Heading {
 }
 
 /** A call over HTTP/1.1, read from node's raw view of the message. */
-export class HttpCall implements Call {
+export class HttpCall implements PassingCall {
   readonly method: string
   readonly target: string
   readonly fields: Fields
@@ -41,6 +44,25 @@ export class HttpCall implements Call {
 
   gone(): boolean {
     return this.#response.destroyed || this.#request.socket.destroyed
+  }
+
+  /** A client that closes its side has left, too: nobody who still waits for an answer does that. */
+  whenGone(task: () => void): () => void {
+    const response = this.#response
+    const { socket } = this.#request
+    response.on('close', task)
+    socket.on('end', task)
+    return () => {
+      response.off('close', task)
+      socket.off('end', task)
+    }
+  }
+
+  content(): Readable | null {
+    const declared = firstOf(this.fields, 'content-length')
+    if (declared === undefined ? firstOf(this.fields, 'transfer-encoding') === undefined : Number(declared) === 0) return null
+    if (this.#expectsContinue) this.#response.writeContinue()
+    return contentOf(this.#request)
   }
 
   /** RFC 9110 section 15.2: never to HTTP/1.0. Behind a pipelined request whose answer is still out, it has lost its moment. */

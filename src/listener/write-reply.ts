@@ -104,21 +104,41 @@ function endWith(response: ServerResponse, body: Uint8Array): void {
   else response.end(body)
 }
 
-/** A reply that breaks off upstream breaks off here: ending it cleanly would make half a reply look whole. */
 async function writeStreaming(response: ServerResponse, asked: Asked, status: number, headers: string[], body: StreamedBody): Promise<void> {
+  try {
+    response.writeHead(status, headers)
+  } catch {
+    body.cancel()
+    response.destroy()
+    return
+  }
+  await pour(response, body, asked.takesTrailers)
+}
+
+/** How a streaming reply ended: all of it was written, the upstream broke off, or the client left. */
+export type Poured = 'whole' | 'broken-off' | 'unheard'
+
+/**
+ * The body behind a head that is written, as fast as the client reads. A reply that breaks off upstream breaks off
+ * here: ending it cleanly would make half a reply look whole.
+ */
+export async function pour(response: ServerResponse, body: StreamedBody, takesTrailers: boolean): Promise<Poured> {
   const stop = (): void => body.cancel()
   response.on('close', stop)
   try {
-    response.writeHead(status, headers)
-    response.flushHeaders()
+    if (!body.ready()) response.flushHeaders() // else it leaves with what is there, in one system call
     for await (const chunk of body) {
-      if (response.destroyed) break
+      if (response.destroyed) return 'unheard'
       if (!response.write(chunk)) await drained(response)
     }
-    if (asked.takesTrailers && response.chunkedEncoding) response.addTrailers(pairs(body.trailers))
+    if (response.destroyed) return 'unheard'
+    if (takesTrailers && response.chunkedEncoding) response.addTrailers(pairs(body.trailers))
     response.end()
+    return 'whole'
   } catch {
+    if (response.destroyed) return 'unheard'
     response.destroy()
+    return 'broken-off'
   } finally {
     response.off('close', stop)
     body.cancel()

@@ -14,11 +14,20 @@ import type { Call } from './call.ts'
 
 /** Whose rules, which key: everything that can be said before the body is read. */
 export type Admission =
-  | { readonly kind: 'bypass', readonly route: Route }
+  | { readonly kind: 'bypass', readonly route: Route, readonly way: Way }
   | { readonly kind: 'refused', readonly route: string, readonly outcome: KeyOutcome, readonly problem: Problem }
   | { readonly kind: 'guarded', readonly route: string, readonly policy: Policy, /** null: the body has it */ readonly key: string | null, readonly identity: string, readonly credential: string | null, readonly retentionMs: number }
 
+/**
+ * How a request goes that no key hangs on: by the proxy plugin, as it is; or by our own connections, where retries will
+ * stand, and a deadline for the upstream's answer if the route has one.
+ */
+export type Way = { readonly by: 'plugin' } | { readonly by: 'pool', readonly deadlineMs: number | null }
+
 type Guarded = Extract<Admission, { kind: 'guarded' }>
+type Refused = Extract<Admission, { kind: 'refused' }>
+type Routed = { readonly kind: 'route', readonly route: Route } | Refused
+type Heading = Pick<Call, 'method' | 'target' | 'fields'>
 
 /** A guarded request with its body and everything that names it. */
 export interface Entry extends Guarded {
@@ -42,16 +51,19 @@ export interface Namespace {
 export const NO_ROUTE = 'none'
 
 /** A promise only where a token has to be verified; nothing of the body is read before that. */
-export function admit(call: Pick<Call, 'method' | 'target' | 'fields'>, routes: readonly Route[], tokens: TokenVerifier): Admission | Promise<Admission> {
-  const finding = findRoute(routes, call)
-  if (finding.kind === 'invalid') return refused(NO_ROUTE, 'invalid', problem('request-invalid', finding.detail))
-  if (finding.kind === 'reserved') return refused(NO_ROUTE, 'invalid', problem('not-found', 'paths below /_onceward/ are reserved, and this one means nothing'))
-  const { route } = finding
-  if (route.action.kind === 'pass') return { kind: 'bypass', route }
+export function admit(call: Heading, routes: readonly Route[], tokens: TokenVerifier): Admission | Promise<Admission> {
+  const routed = routeOf(call, routes)
+  if (routed.kind === 'refused') return routed
+  const { route } = routed
+  if (route.action.kind === 'pass') {
+    const { deadlineMs } = route.action
+    return { kind: 'bypass', route, way: deadlineMs === null ? { by: 'plugin' } : { by: 'pool', deadlineMs } }
+  }
   const policy = route.action.policy
   const reading = readKeyAhead(call.fields, policy.keyFrom)
   if (reading.kind === 'absent') {
-    if (policy.key === 'optional') return { kind: 'bypass', route }
+    // Without a deadline: a client that asks for no protection gets no limits with it.
+    if (policy.key === 'optional') return { kind: 'bypass', route, way: { by: 'pool', deadlineMs: null } }
     return refused(route.name, 'missing', keyMissing(policy.keyFrom))
   }
   if (reading.kind === 'invalid') return refused(route.name, 'invalid', problem('key-invalid', reading.detail))
@@ -83,6 +95,25 @@ function provenBy(verdict: TokenVerdict, scope: TokenScope): Known | Problem {
     case 'unavailable': return problem('identity-unavailable', 'the keys that sign such tokens could not be read; nothing was sent upstream', { retryAfterMs: verdict.retryAfterMs })
     default: return verdict satisfies never
   }
+}
+
+/** Whose rules; a handshake for another protocol needs nothing more, because a key on it would mean nothing. */
+export function routeOf(call: Heading, routes: readonly Route[]): Routed {
+  const finding = findRoute(routes, call)
+  switch (finding.kind) {
+    case 'invalid': return refused(NO_ROUTE, 'invalid', problem('request-invalid', finding.detail))
+    case 'reserved': return refused(NO_ROUTE, 'invalid', problem('not-found', 'paths below /_onceward/ are reserved, and this one means nothing'))
+    case 'route': return finding
+    default: return finding satisfies never
+  }
+}
+
+/** Methods that change nothing by definition (RFC 9110 section 9.2.1): a key on them asks for nothing. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH'])
+
+/** A client that sends a key relies on it; where the route looks at none, somebody should know. */
+export function reliesInVain({ method, fields }: Heading): boolean {
+  return !SAFE.has(method) && firstOf(fields, 'idempotency-key') !== undefined
 }
 
 /** Reads the body; the claim needs all of it, for the fingerprint and for the attempts. */

@@ -21,6 +21,7 @@ export class Metrics implements Meter {
   readonly #keys = new Table()
   readonly #answers = new Table()
   readonly #known = new Set<string>()
+  readonly #unguarded = new Table()
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
   readonly #retries: Counter
@@ -31,6 +32,7 @@ export class Metrics implements Meter {
   constructor(routes: readonly string[]) {
     const keys = this.#keys
     const answers = this.#answers
+    const unguarded = this.#unguarded
     this.#registry.registerMetric(new Counter({
       name: 'idempotency_key_total', help: 'Guarded requests by how they ended.', labelNames: ['outcome', 'route'], registers: [],
       collect() { keys.pourInto(this, ['outcome', 'route']) },
@@ -38,6 +40,10 @@ export class Metrics implements Meter {
     this.#registry.registerMetric(new Counter({
       name: 'http_request_outcome', help: 'What clients got, by class; a 504 counts as timeout only.', labelNames: ['class', 'method', 'route'], registers: [],
       collect() { answers.pourInto(this, ['class', 'method', 'route']) },
+    }))
+    this.#registry.registerMetric(new Counter({
+      name: 'onceward_unguarded_keyed_requests_total', help: 'Unsafe requests with a key on routes that look at no keys.', labelNames: ['route'], registers: [],
+      collect() { unguarded.pourInto(this, ['route']) },
     }))
     const registers = [this.#registry]
     this.#retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
@@ -61,6 +67,7 @@ export class Metrics implements Meter {
       for (const attempt of ATTEMPTS) this.#retries.inc({ attempt, route }, 0)
       if (!this.#known.has(route)) this.#delays.zero({ route })
       this.#known.add(route)
+      this.#unguarded.add(0, route)
     }
   }
 
@@ -76,6 +83,10 @@ export class Metrics implements Meter {
   answered(status: number, method: string, route: string): void {
     const kind = status === 504 ? 'timeout' : status < 300 ? '2xx' : status < 400 ? '3xx' : status < 500 ? '4xx' : '5xx'
     this.#answers.add(1, kind, (METHODS as readonly string[]).includes(method) ? method : 'other', route)
+  }
+
+  unguarded(route: string): void {
+    this.#unguarded.add(1, route)
   }
 
   census(census: Census): void {

@@ -33,7 +33,7 @@ const MAX_IDLE_MS = 1000
 const HINT_MARGIN_MS = 1000
 
 /**
- * The undici Pool for guarded requests: one request per socket at a time (`pipelining: 1`), young sockets only, no
+ * The undici Pool behind us: one request per socket at a time (`pipelining: 1`), young sockets only, no
  * retries, and every client knows its socket. undici reads what is pending on an idle socket before it writes to it,
  * so that a FIN which has arrived is seen first.
  */

@@ -99,7 +99,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
     if (this.#stream !== null) return this.#stream.push(chunk)
     this.#size += chunk.length
     this.#chunks.push(chunk)
-    if (this.#size <= this.#limits.keptReplyBytes) return true
+    if (this.#size <= (this.#limits.keptReplyBytes ?? 0)) return true
     this.#stream = this.#startStreaming()
     let room = true
     for (const held of this.#chunks) room = this.#stream.push(held)
@@ -143,6 +143,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Rider, Attempt {
   }
 
   #cannotBeKept(fields: Fields): boolean {
+    if (this.#limits.keptReplyBytes === null) return true
     const length = firstOf(fields, 'content-length')
     if (length !== undefined && Number(length) > this.#limits.keptReplyBytes) return true
     if (firstOf(fields, 'content-type')?.toLowerCase().startsWith('text/event-stream') === true) return true

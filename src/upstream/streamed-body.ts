@@ -23,6 +23,10 @@ export class BodyStream implements StreamedBody {
     this.#abort = abort
   }
 
+  ready(): boolean {
+    return this.#chunks.length > 0 || this.#end !== 'open'
+  }
+
   push(chunk: Uint8Array): boolean {
     this.#chunks.push(chunk)
     this.#held += chunk.length
@@ -66,7 +70,7 @@ export class BodyStream implements StreamedBody {
       this.#resume()
     }
     return new Promise((resolve) => {
-      if (this.#chunks.length > 0 || this.#end !== 'open') resolve()
+      if (this.ready()) resolve()
       else this.#wake = resolve
     })
   }

@@ -80,7 +80,7 @@ test('an old record decides by its own policy what another request is', async (t
 
 test('two requests of one process under two policies, as during a reload, are compared under one of them', async (t) => {
   await fc.assert(fc.asyncProperty(specs, specs, requests, requests, async (then, now, sent, other) => {
-    const flight = new Flight(entry(then, sent).fingerprint)
+    const flight = new Flight(entry(then, sent).fingerprint, null)
     const code = (ending: Ending) => (ending.answer.kind === 'problem' ? ending.answer.problem.code : ending.answer.kind)
     const same = entry(then, sent).fingerprint.digest === entry(then, other).fingerprint.digest
     return code(await join(entry(now, sent), flight, dependencies())) === 'in-flight' && code(await join(entry(now, other), flight, dependencies())) === (same ? 'in-flight' : 'key-reused')

@@ -18,5 +18,6 @@ export class NotedMeter implements Meter {
   answered(): void {}
   routes(): void {}
   reloaded(result: string): void { this.reloads.push(result) }
+  unguarded(): void {}
   census(census: Census): void { this.last = census }
 }

@@ -1,0 +1,131 @@
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import type { Clock, Journal, Meter, Switched } from '../core/ports.ts'
+import { problem } from '../core/problem.ts'
+import type { Route } from '../core/route.ts'
+import { reliesInVain, type Way } from '../request/admit.ts'
+import type { PassedOn, PassingCall } from '../request/pass-on.ts'
+import { deliver } from './deliver.ts'
+import { PassThrough } from './pass-through.ts'
+import { Tunnels } from './tunnel.ts'
+import type { Asked } from './write-reply.ts'
+
+export interface BypassOptions {
+  readonly origin: string
+  /** for requests that go by the plugin */
+  readonly pass: (call: PassingCall) => Promise<PassedOn>
+  /** for those that do not */
+  readonly stream: (call: PassingCall, deadlineMs: number | null) => Promise<PassedOn>
+  readonly askToSwitch: (call: PassingCall, protocol: string) => Promise<PassedOn | Switched>
+  readonly meter: Meter
+  readonly journal: Journal
+  readonly clock: Clock
+}
+
+/** One request past the keys, as both ends of it are known here. */
+export interface Bypassing {
+  readonly call: PassingCall
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly route: Route
+  /** how an answer to it is written */
+  readonly asked: Asked
+}
+
+/**
+ * Everything that no key hangs on: by the plugin, by our own connections, or as a websocket. Each is counted once, at
+ * its end, whoever ended it.
+ */
+export class Bypass {
+  readonly #options: BypassOptions
+  readonly #draining: () => boolean
+  readonly #plugin: PassThrough
+  readonly #tunnels = new Tunnels()
+  readonly #told = new Set<string>()
+
+  constructor(options: BypassOptions, draining: () => boolean, server: () => Server, unreadable: (error: Error, socket: Duplex) => void) {
+    this.#options = options
+    this.#draining = draining
+    this.#plugin = new PassThrough(options.origin, server, unreadable)
+  }
+
+  get app(): FastifyInstance {
+    return this.#plugin.app
+  }
+
+  take(one: Bypassing, way: Way): void {
+    const { call, request, response, route } = one
+    if (reliesInVain(call)) this.#noteUnguarded(route.name)
+    switch (way.by) {
+      case 'plugin':
+        this.#plugin.hand(request, response, () => void this.#answer(one, this.#options.pass(call)))
+        return
+      case 'pool':
+        void this.#answer(one, this.#options.stream(call, way.deadlineMs))
+        return
+      default:
+        way satisfies never
+    }
+  }
+
+  /**
+   * A websocket's handshake. A process that drains takes none, because a tunnel does not end by itself; those that are
+   * open have the grace to be closed by their own two ends.
+   */
+  async switch(one: Bypassing, head: Buffer): Promise<void> {
+    const { call, request: { socket }, response, route } = one
+    if (this.#draining()) return this.#answer(one, Promise.resolve(STOPPING))
+    try {
+      const answer = await this.#options.askToSwitch(call, 'websocket')
+      if (answer.kind !== 'switched') return await this.#answer(one, Promise.resolve(answer))
+      response.detachSocket(socket)
+      this.#tunnels.connect(socket, head, answer)
+      this.#options.meter.answered(101, call.method, route.name)
+    } catch (error) {
+      this.#fail(response, error)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#tunnels.close()
+    await this.#plugin.app.close()
+  }
+
+  async #answer({ call, request, response, route, asked }: Bypassing, answering: Promise<PassedOn>): Promise<void> {
+    try {
+      const answer = await answering
+      if (this.#draining()) response.shouldKeepAlive = false
+      this.#options.meter.answered(await deliver(request, response, asked, answer, this.#options.clock), call.method, route.name)
+    } catch (error) {
+      this.#fail(response, error)
+    }
+  }
+
+  /** The line comes once per route: whoever sends keys there goes on sending them. */
+  #noteUnguarded(route: string): void {
+    this.#options.meter.unguarded(route)
+    if (this.#told.has(route)) return
+    this.#told.add(route)
+    this.#options.journal.warn('route.ignores-keys', { route, detail: 'requests that change things carry an Idempotency-Key here, and the route passes them without looking at it: each of them runs' })
+  }
+
+  /** A defect of ours: half an answer must not look whole. */
+  #fail(response: ServerResponse, error: unknown): void {
+    this.#options.journal.error('listener.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+    response.destroy()
+  }
+}
+
+const STOPPING: PassedOn = { kind: 'problem', problem: problem('draining', 'connect again: another process, or the next one, will take the connection', { retryAfterMs: 1000 }) }
+
+/** For a handshake node's server makes no response and lets go of the socket: an answer that is no 101 is its last. */
+export function responseTo(request: IncomingMessage): ServerResponse {
+  const { socket } = request
+  socket.on('error', () => socket.destroy())
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  response.on('finish', () => socket.destroySoon())
+  return response
+}
