@@ -5,15 +5,18 @@ import { originsOf } from '../config/origins.ts'
 import type { Environment } from '../config/substitute.ts'
 import { firstOf } from '../core/headers.ts'
 import { readPath } from '../core/path.ts'
-import type { TokenVerifier } from '../core/ports.ts'
 import { findRoute, whyNot, type Asked, type Mismatch, type Route } from '../core/route.ts'
+import type { Journal } from '../core/ports.ts'
+import { systemClock } from '../host/clock.ts'
+import { JwtVerifier } from '../identity/jwt.ts'
 import { admit, type Admission } from '../request/admit.ts'
 import type { Flags } from './arguments.ts'
 import { EXIT, type Output } from './output.ts'
 
 /**
  * Says which route a request would take, why none before it, what the policy is and who says so, and what would become
- * of the request. Nothing is sent; what depends on the body or on other requests is not judged. Returns the exit code.
+ * of the request. Nothing is sent to the upstream, and a token is verified; what depends on the body or on other requests
+ * is not judged. Returns the exit code.
  */
 export async function explain(asked: Asked, flags: Flags, environment: Environment, output: Output): Promise<number> {
   const loaded = await loadFrom(flags, environment)
@@ -24,17 +27,11 @@ export async function explain(asked: Asked, flags: Flags, environment: Environme
   const { config } = loaded
   const finding = findRoute(config.routes, asked)
   if (finding.kind === 'route') for (const line of [...wayTo(finding.route, asked, config), '', ...policyOf(finding.route, config), '']) output.line(line)
-  const admission = admit(asked, config.routes, UNASKED)
-  if (admission instanceof Promise) {
-    output.line('It is guarded if its token is good; whether it is would have to be asked, and nothing is asked here.')
-    return EXIT.ok
-  }
+  const tokens = new JwtVerifier(systemClock(), complaining(output))
+  const admission = await Promise.resolve(admit(asked, config.routes, tokens)).finally(() => tokens.close())
   output.line(fateOf(admission))
   return admission.kind === 'refused' ? EXIT.refused : EXIT.ok
 }
-
-/** Stands where tokens are verified; nobody waits for its answer. */
-const UNASKED: TokenVerifier = { verify: () => new Promise(() => undefined), close: () => Promise.resolve() }
 
 /** The normalised path, and every route up to the one that matches, each with its reason. */
 function wayTo(found: Route, asked: Asked, config: Config): string[] {
@@ -78,9 +75,15 @@ function policyOf(route: Route, config: Config): string[] {
   ]
 }
 
+/** Why an issuer's keys could not be read is worth a line; nothing else is noted here. */
+function complaining(output: Output): Journal {
+  const complain = (event: string, detail: Readonly<Record<string, string | number>>): void => output.complaint(`${event}: ${Object.values(detail).join(': ')}`)
+  return { settled: () => undefined, info: () => undefined, warn: complain, error: complain }
+}
+
 function fateOf(admission: Admission): string {
   switch (admission.kind) {
-    case 'guarded': return 'This request has a key and an identity: it runs once, and its answer is kept.'
+    case 'guarded': return admission.key === null ? 'This request has an identity: with a key in its body it runs once, and its answer is kept.' : 'This request has a key and an identity: it runs once, and its answer is kept.'
     case 'bypass': return admission.route.action.kind === 'pass' ? 'This request passes as it is.' : 'This request passes as it is: it has no key, and here a key is optional.'
     case 'refused': return `This request is refused: ${admission.problem.status} ${admission.problem.code}: ${admission.problem.detail}.`
     default: return admission satisfies never

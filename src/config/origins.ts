@@ -14,7 +14,7 @@ export interface FieldOrigin {
 }
 
 /** These groups are filled up field by field, like the ones around them; any other group within a group counts as one value. */
-const FILLED_UP: ReadonlySet<string> = new Set(['retention_bounds'])
+const FILLED_UP: ReadonlySet<string> = new Set(['retention_bounds', 'fingerprint'])
 
 /** Every field of a route's policy that has a value, and where it is from; `index` null for the fallback route. See resolve.ts. */
 export function originsOf(document: Document, index: number | null): FieldOrigin[] {

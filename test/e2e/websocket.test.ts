@@ -117,7 +117,7 @@ test('an Upgrade field does not take a key out of its guard, and other protocols
   t.notMatch(await server.until('\r\n\r\n'), /upgrade|http2-settings/i)
   server.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
   await plain.until('\r\n\r\nok')
-  t.equal(await plain.socket.destroyed, false)
+  t.equal(plain.socket.destroyed, false)
 })
 
 test('an upstream that does not switch has its answer passed on', async (t) => {
