@@ -180,6 +180,7 @@ export class ProxyListener {
   #refuse(request: IncomingMessage, response: ServerResponse, because: Problem): void {
     response.shouldKeepAlive = false
     writeProblem(response, because, { proxy: this.#options.proxyName, cors: [] })
+    if (because.code === 'key-invalid') this.#options.meter.key('invalid', NO_ROUTE)
     this.#options.meter.answered(response.statusCode, request.method ?? '', NO_ROUTE)
   }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { hasPassed, misnominated, type Hop } from '../core/forwarding.ts'
 import { firstOf, valuesOf, type Fields } from '../core/headers.ts'
+import { KEY_HEADER } from '../core/key.ts'
 import { problem, type Problem, type ProblemCode } from '../core/problem.ts'
 import { isHost, readTarget } from '../core/request-target.ts'
 
@@ -31,7 +32,7 @@ export function readMessage(request: IncomingMessage, hop: Hop): Message {
   if (more.length > 0) return refused('request-invalid', 'the request has more than one Host field')
   if (host !== undefined && !isHost(host)) return refused('request-invalid', 'the Host field is not a host with an optional port')
   const nominated = misnominated(fields)
-  if (nominated !== undefined) return refused('request-invalid', `the Connection field must not name ${nominated}`)
+  if (nominated !== undefined) return refused(nominated === KEY_HEADER ? 'key-invalid' : 'request-invalid', `the Connection field must not name ${nominated}`)
   if (hasPassed(fields, hop.pseudonym)) return refused('loop-detected', 'this process has forwarded the request before; the upstream, or something behind it, leads back here')
   if (target.kind === 'asterisk') return { kind: 'for-us' }
   const asked = target.authority === null ? fields : withHost(fields, target.authority)

@@ -31,7 +31,7 @@ export const HEADER_FORWARDING: readonly Row[] = [
     sends: request(), play: plays(200, HOP_BY_HOP.filter((line) => !line.startsWith('TE'))), upstream: { has: ['/v1/x'] }, back: { has: ['HTTP/1.1 200 '], lacks: HOP_NAMES },
   })),
   row('5.1 nominating the key', 'what we rely on is read before stripping, and who names it is refused (CVE-2026-33805)', {
-    sends: keyed(['Connection: Idempotency-Key']), upstream: 'nothing', back: { has: problemOf(400, 'request-invalid') },
+    sends: keyed(['Connection: Idempotency-Key']), upstream: 'nothing', back: { has: problemOf(400, 'key-invalid') },
   }),
   row('5.1 nominating the credential', 'the credential headers of the route, too', {
     sends: keyed(['Connection: close, authorization']), upstream: 'nothing', back: { has: problemOf(400, 'request-invalid') },

@@ -3,7 +3,7 @@ import { bothPaths, deviation, get, keyed, keyless, NOBODY_UPSTREAM, OK, plays, 
 /* Section 5.5: Proxy-Status; and the CORS fields that let a web page read what is ours. */
 
 const NOBODY = `service: charges ${NOBODY_UPSTREAM}`
-const PAGES = 'service: charges\ndefaults: { cors: { origins: ["https://shop.example"] }, retry: { deadline: 100ms } }'
+const PAGES = 'service: charges\ndefaults: { cors: { origins: ["https://shop.example"] }, retry: { deadline: 2s } }'
 const PAGES_NOBODY = `service: charges ${NOBODY_UPSTREAM}\ndefaults: { cors: { origins: ["https://shop.example"] } }`
 const FROM = 'Origin: https://shop.example'
 

@@ -3,8 +3,8 @@ import { bothPaths, deviation, get, keyed, keyless, NOBODY_UPSTREAM, OK, plays, 
 /* Section 5.4: which status for what, and that the upstream's own statuses arrive as they are. */
 
 const NOBODY = `service: charges ${NOBODY_UPSTREAM}`
-const HURRIED = 'defaults: { retry: { deadline: 100ms } }'
-const NARROW = 'limits: { upstream_connections: 1, socket_wait: 20ms }\ndefaults: { retry: { deadline: 100ms, linger: 1m } }'
+const HURRIED = 'defaults: { retry: { deadline: 2s } }'
+const NARROW = 'limits: { upstream_connections: 1, socket_wait: 20ms }\ndefaults: { retry: { deadline: 2s, linger: 1m } }'
 const SMALL = 'limits: { request_body: 4B, kept_reply: 1KiB }'
 const CROWDED = 'limits: { request_body: 4B, kept_reply: 4B, held_bodies: 4B }'
 
