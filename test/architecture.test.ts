@@ -4,7 +4,8 @@ import { test } from 'tap'
 
 /*
  * The house rules of DESIGN section 3, as a test: which layer may import which, what is touched where, how long a
- * file may be. A rule that only people remember is forgotten by the third change.
+ * file may be. A rule that only people remember is forgotten by the third change. That each of the sixty traps has its
+ * test is checked by regression/index.test.ts, and the security page by regression/security-page.test.ts.
  */
 
 const ROOT = resolve(import.meta.dirname, '..')

@@ -5,7 +5,7 @@ import { loadConfig } from '../src/config/load.ts'
 import { PROBLEMS } from '../src/core/problem.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
-const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', ...readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
 
 test('every policy in README is one that Onceward accepts', async (t) => {
   const examples = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1] ?? '')

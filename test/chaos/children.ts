@@ -55,6 +55,10 @@ export class Child<From extends { readonly kind: string }, To extends object> {
     this.#process.on('message', (message: From) => this.#hear(message))
   }
 
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
   get alive(): boolean {
     return this.#gone === null
   }
