@@ -2,8 +2,9 @@ import { resolve as resolvePath } from 'node:path'
 import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
-import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type KeyStore } from './core/ports.ts'
+import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { systemClock } from './host/clock.ts'
+import { SystemLoopDelay } from './host/loop-delay.ts'
 import { systemRandom } from './host/random.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
 import { NO_ROUTE } from './request/admit.ts'
@@ -21,6 +22,7 @@ import { openHttpUpstream } from './upstream/http-upstream.ts'
 export interface Seams {
   readonly checkpoint?: Checkpoint
   readonly store?: (authority: KeyStore) => KeyStore
+  readonly loopDelay?: Pick<LoopDelay, 'recentMs'>
 }
 
 export interface Sidecar {
@@ -62,10 +64,16 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const upkeep = new Upkeep(store, clock, meter, journal)
   let draining = false
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
+  const systemDelay = new SystemLoopDelay()
+  const loopDelay = seams.loopDelay ?? systemDelay
   const proxy = new ProxyListener({
-    ...connections, routes: config.routes, heldBodiesBytes: config.limits.heldBodiesBytes,
+    ...connections, routes: config.routes, limits: config.limits, loopDelay,
     handle: (call, admitted) => handle(call, admitted, flow), meter, journal, clock,
   })
+  meter.observe('onceward_held_body_bytes', 'Memory taken by bodies of requests with a key.', () => proxy.heldBytes)
+  meter.observe('onceward_client_connections', 'Connections of clients, idle ones included.', () => proxy.connections)
+  meter.observe('onceward_event_loop_delay_seconds', 'Mean delay of the event loop over the last second.', () => loopDelay.recentMs() / 1000)
+  systemDelay.start()
   await upkeep.runOnce()
   upkeep.start()
   const adminAddress = await admin.listen(config.admin.listen)
@@ -87,6 +95,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
     await upkeep.stop()
+    systemDelay.stop()
     leases.stop()
     await upstream.close()
     await store.close()

@@ -10,6 +10,12 @@ export interface Clock {
   after(delayMs: number, task: () => void): () => void
 }
 
+/** How late this process's turns come, because the turns before them take too long. */
+export interface LoopDelay {
+  /** mean over the last second or so, in ms; 0 on a loop that is on time */
+  recentMs(): number
+}
+
 export interface Random {
   /** uniform in [0, 1) */
   uniform(): number
@@ -114,12 +120,19 @@ export interface Attempt {
 
 export type KeyOutcome = 'new' | 'replay' | 'in_flight' | 'mismatch' | 'uncertain' | 'missing' | 'invalid' | 'unavailable'
 
+/** The limits of one process that a request can run into, by their names under `limits` in the configuration. */
+export type LimitName =
+  | 'request_body' | 'held_bodies' | 'header_bytes' | 'header_count' | 'target_bytes'
+  | 'header_time' | 'body_time' | 'idle_time' | 'connections' | 'event_loop_delay'
+
 /** Counts; called in the flows only, once per exit. */
 export interface Meter {
   /** a guarded request ended this way */
   key(outcome: KeyOutcome, route: string): void
   /** what the client got; `timedOut` for a 504 */
   answered(status: number, method: string, route: string): void
+  /** a request or a connection ran into this limit */
+  limited(limit: LimitName): void
   census(census: Census): void
 }
 

@@ -1,4 +1,5 @@
 import { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import httpProxy from '@fastify/http-proxy'
 import { fastify, type FastifyInstance, type FastifyServerFactory } from 'fastify'
 import { HOP_BY_HOP } from '../core/headers.ts'
@@ -16,8 +17,8 @@ export interface PassThroughOptions {
  * it repeats a GET that was answered 503 ten times behind our back; and where it would answer 500 for an upstream
  * that failed, a gateway owes 502 or 504 (RFC 9110 section 15.6.3).
  */
-export function passThrough(options: PassThroughOptions, draining: () => boolean, serverFactory: FastifyServerFactory): FastifyInstance {
-  const app = fastify({ serverFactory, logger: false, exposeHeadRoutes: false, forceCloseConnections: 'idle' })
+export function passThrough(options: PassThroughOptions, draining: () => boolean, serverFactory: FastifyServerFactory, clientErrorHandler: (error: Error, socket: Socket) => void): FastifyInstance {
+  const app = fastify({ serverFactory, clientErrorHandler, logger: false, exposeHeadRoutes: false, forceCloseConnections: 'idle' })
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (draining()) reply.header('connection', 'close')
     done()

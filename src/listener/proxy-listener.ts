@@ -1,17 +1,24 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import type { Clock, Journal, Meter } from '../core/ports.ts'
+import type { Clock, Journal, LimitName, LoopDelay, Meter } from '../core/ports.ts'
+import { problem } from '../core/problem.ts'
 import type { Route } from '../core/route.ts'
-import { admit, type Admission } from '../request/admit.ts'
+import { admit, NO_ROUTE, type Admission } from '../request/admit.ts'
 import type { Answer, Call } from '../request/call.ts'
+import { answerClientError } from './client-error.ts'
+import { Connections } from './connections.ts'
 import { HeldBodies } from './held-bodies.ts'
-import { HttpCall } from './http-call.ts'
+import { HttpCall, type BodyRules } from './http-call.ts'
 import { passThrough, type PassThroughOptions } from './pass-through.ts'
-import { writeAnswer } from './write-reply.ts'
+import { oversize, parserExcess, serverOptions, type Excess, type ListenerLimits } from './server-limits.ts'
+import { isShed, type Traffic } from './shed.ts'
+import { writeAnswer, writeProblem } from './write-reply.ts'
 
 export interface ListenerOptions extends PassThroughOptions {
   readonly routes: readonly Route[]
-  readonly heldBodiesBytes: number
+  readonly limits: ListenerLimits
+  readonly loopDelay: Pick<LoopDelay, 'recentMs'>
   readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
   readonly meter: Meter
   readonly journal: Journal
@@ -21,6 +28,12 @@ export interface ListenerOptions extends PassThroughOptions {
 /** While draining, connections that fell idle are closed this often. */
 const SWEEP_MS = 50
 
+/** When somebody who was turned away may try again: by then the event loop's delay has been measured anew. */
+const OVERLOAD_RETRY_MS = 1000
+
+const CROWDED: Excess = { limit: 'connections', problem: problem('overloaded', 'more connections are open than this process takes', { retryAfterMs: OVERLOAD_RETRY_MS }) }
+const LATE: Excess = { limit: 'event_loop_delay', problem: problem('overloaded', 'this process is behind with its work', { retryAfterMs: OVERLOAD_RETRY_MS }) }
+
 /**
  * The listener for clients. It looks at each message raw, before any framework does: what is guarded goes down flow
  * one, everything else to fastify and its proxy plugin.
@@ -28,6 +41,8 @@ const SWEEP_MS = 50
 export class ProxyListener {
   readonly #options: ListenerOptions
   readonly #held: HeldBodies
+  readonly #bodies: BodyRules
+  readonly #connections: Connections
   readonly #app: FastifyInstance
   #server: Server | null = null
   #draining = false
@@ -35,15 +50,28 @@ export class ProxyListener {
 
   constructor(options: ListenerOptions) {
     this.#options = options
-    this.#held = new HeldBodies(options.heldBodiesBytes)
+    const { limits, clock } = options
+    const reached = (limit: LimitName): void => options.meter.limited(limit)
+    this.#held = new HeldBodies(limits.heldBodiesBytes)
+    this.#bodies = { room: this.#held, timeMs: limits.bodyTimeMs, clock, reached }
+    this.#connections = new Connections(limits, reached)
     this.#app = passThrough(options, () => this.#draining, (pass) => {
-      this.#server = createServer({ noDelay: true, keepAliveTimeout: 65_000 }, (request, response) => this.#receive(request, response, pass))
-      return this.#server
-    })
+      const server = createServer(serverOptions(limits), (request, response) => {
+        this.#connections.take(request, response, () => this.#receive(request, response, pass))
+      })
+      this.#connections.govern(server)
+      this.#server = server
+      return server
+    }, (error, socket) => this.#answerClientError(error, socket))
   }
 
   get heldBytes(): number {
     return this.#held.bytes
+  }
+
+  /** connections of clients, idle ones included */
+  get connections(): number {
+    return this.#connections.count
   }
 
   async listen(at: { readonly host: string, readonly port: number }): Promise<string> {
@@ -80,10 +108,13 @@ export class ProxyListener {
   }
 
   #receive(request: IncomingMessage, response: ServerResponse, pass: RequestListener): void {
-    const call = new HttpCall(request, response, this.#held)
+    const excess = this.#excessOf(request)
+    if (excess !== null) return this.#turnAway(response, excess, NO_ROUTE)
+    const call = new HttpCall(request, response, this.#bodies)
     const admitted = admit(call, this.#options.routes)
     switch (admitted.kind) {
       case 'bypass':
+        if (this.#isLate('passed')) return this.#turnAway(response, LATE, admitted.route.name)
         this.#countAtEnd(response, call.method, admitted.route.name)
         pass(request, response)
         return
@@ -92,11 +123,40 @@ export class ProxyListener {
         void this.#write(response, call, admitted.route, { kind: 'problem', problem: admitted.problem })
         return
       case 'guarded':
+        if (this.#isLate('guarded')) {
+          this.#options.meter.key('unavailable', admitted.route)
+          return this.#turnAway(response, LATE, admitted.route)
+        }
         void this.#guard(call, response, admitted)
         return
       default:
         admitted satisfies never
     }
+  }
+
+  /** What can be said of a request before anybody looks for its route. */
+  #excessOf(request: IncomingMessage): Excess | null {
+    if (this.#connections.isSurplus(request.socket)) return CROWDED
+    return oversize(request.url ?? '', request.rawHeaders, this.#options.limits)
+  }
+
+  #isLate(traffic: Traffic): boolean {
+    return isShed(traffic, this.#options.loopDelay.recentMs(), this.#options.limits.eventLoopDelayMs)
+  }
+
+  /** Nothing has run, and nothing will. */
+  #turnAway(response: ServerResponse, { limit, problem: because }: Excess, route: string): void {
+    if (this.#draining || limit === 'connections') response.shouldKeepAlive = false
+    this.#options.meter.limited(limit)
+    writeProblem(response, because)
+    this.#options.meter.answered(because.status, response.req.method ?? '', route)
+  }
+
+  #answerClientError(error: Error, socket: Socket): void {
+    const { code = '', rawPacket }: Error & { readonly code?: string, readonly rawPacket?: Buffer } = error
+    const excess = parserExcess(code, rawPacket ?? null, this.#options.limits)
+    if (excess !== null) this.#options.meter.limited(excess.limit)
+    answerClientError(error, socket, this.#connections.current(socket), excess?.problem ?? null)
   }
 
   async #guard(call: HttpCall, response: ServerResponse, admitted: Extract<Admission, { kind: 'guarded' }>): Promise<void> {

@@ -1,14 +1,18 @@
 import type { ServerResponse } from 'node:http'
 import type { StreamedBody } from '../core/attempt.ts'
 import { without } from '../core/headers.ts'
-import { problemBody, PROBLEMS, type Problem } from '../core/problem.ts'
+import { problemBody, PROBLEMS, type Problem, type ProblemCode } from '../core/problem.ts'
 import { hasNoContent, type Reply } from '../core/reply.ts'
 import type { Answer } from '../request/call.ts'
+import { bodyIsLeft, endOnceRead } from './linger.ts'
 
 const LENGTH: ReadonlySet<string> = new Set(['content-length'])
 
 /** The deployment's name in Proxy-Status (RFC 9209 section 2). */
 const PROXY = 'onceward'
+
+/** What is left of a refused body would have to be read to its end before the connection could be used again. */
+const ENDS_CONNECTION: ReadonlySet<ProblemCode> = new Set(['body-too-large', 'overloaded', 'request-timeout'])
 
 /** Writes an answer and ends the response. A promise only where there is something to wait for: a streaming reply. */
 export function writeAnswer(response: ServerResponse, method: string, answer: Answer): Promise<void> | null {
@@ -43,10 +47,11 @@ export function writeProblem(response: ServerResponse, problem: Problem): void {
     'Proxy-Status', `${PROXY}; error=${PROBLEMS[problem.code].proxyError}; details="${problem.code}"`,
   ]
   if (problem.retryAfterMs !== null) fields.push('Retry-After', String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))))
-  // What is left of a refused body would have to be read to its end before the connection could be used again.
-  if (problem.code === 'body-too-large' || problem.code === 'overloaded') fields.push('Connection', 'close')
+  const unread = ENDS_CONNECTION.has(problem.code) && bodyIsLeft(response)
+  if (unread) response.shouldKeepAlive = false
   response.writeHead(problem.status, fields)
-  response.end(body)
+  if (unread) endOnceRead(response, body)
+  else response.end(body)
 }
 
 function writeWhole(response: ServerResponse, method: string, reply: Reply, marks: readonly string[]): void {

@@ -1,10 +1,13 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { KeyOutcome, Meter } from '../core/ports.ts'
+import type { KeyOutcome, LimitName, Meter } from '../core/ports.ts'
 import type { Census } from '../core/record.ts'
 
 const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
 const CLASSES = ['2xx', '3xx', '4xx', '5xx', 'timeout'] as const
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
+const LIMITS: readonly LimitName[] = [
+  'request_body', 'held_bodies', 'header_bytes', 'header_count', 'target_bytes', 'header_time', 'body_time', 'idle_time', 'connections', 'event_loop_delay',
+]
 const ATTEMPTS = ['1', '2', '3', '4+'] as const
 
 /** Fine near 0 and near 30 s: delays without jitter would stand up as two humps there. */
@@ -19,6 +22,7 @@ export class Metrics implements Meter {
   readonly #registry = new Registry()
   readonly #keys = new Table()
   readonly #answers = new Table()
+  readonly #limited = new Table()
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
 
@@ -33,6 +37,12 @@ export class Metrics implements Meter {
       name: 'http_request_outcome', help: 'What clients got, by class; a 504 counts as timeout only.', labelNames: ['class', 'method', 'route'], registers: [],
       collect() { answers.pourInto(this, ['class', 'method', 'route']) },
     }))
+    const limited = this.#limited
+    this.#registry.registerMetric(new Counter({
+      name: 'onceward_limit_reached_total', help: 'Requests and connections that ran into a limit, by its name under limits in the configuration.', labelNames: ['limit'], registers: [],
+      collect() { limited.pourInto(this, ['limit']) },
+    }))
+    for (const limit of LIMITS) limited.add(0, limit)
     const registers = [this.#registry]
     const retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
     const delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
@@ -56,6 +66,15 @@ export class Metrics implements Meter {
   answered(status: number, method: string, route: string): void {
     const kind = status === 504 ? 'timeout' : status < 300 ? '2xx' : status < 400 ? '3xx' : status < 500 ? '4xx' : '5xx'
     this.#answers.add(1, kind, (METHODS as readonly string[]).includes(method) ? method : 'other', route)
+  }
+
+  limited(limit: LimitName): void {
+    this.#limited.add(1, limit)
+  }
+
+  /** A gauge without labels that is read when somebody scrapes. */
+  observe(name: `onceward_${string}`, help: string, read: () => number): void {
+    this.#registry.registerMetric(new Gauge({ name, help, registers: [], collect() { this.set(read()) } }))
   }
 
   census(census: Census): void {

@@ -15,5 +15,6 @@ export class NotedMeter implements Meter {
   last: Census | null = null
   key(): void {}
   answered(): void {}
+  limited(): void {}
   census(census: Census): void { this.last = census }
 }
