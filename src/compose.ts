@@ -72,7 +72,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   })
   meter.observe('onceward_held_body_bytes', 'Memory taken by bodies of requests with a key.', () => proxy.heldBytes)
   meter.observe('onceward_client_connections', 'Connections of clients, idle ones included.', () => proxy.connections)
-  meter.observe('onceward_event_loop_delay_seconds', 'Mean delay of the event loop over the last second.', () => loopDelay.recentMs() / 1000)
+  meter.observe('onceward_event_loop_delay_seconds', 'Delay of the event loop over the last second: the mean without the worst turn.', () => loopDelay.recentMs() / 1000)
   systemDelay.start()
   await upkeep.runOnce()
   upkeep.start()

@@ -93,7 +93,7 @@ export const SCHEMA = {
         body_time: { ...DELAY, formatMinimum: '10ms', default: '30s', description: 'Longest time for the body of a request with a key, all of it; past it 408, and nothing was sent. 8 MiB in it take 2.3 Mbit/s.' },
         idle_time: { ...DELAY, formatMinimum: '100ms', default: '65s', description: 'Longest silence of a client: between two requests, within the body of a request that is passed on (408), or in reading a reply. Longer than the 60 s of most load balancers, so that they close first.' },
         connections: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 10_000, description: 'Most connections of clients; one more is answered 503 at its first request and closed.' },
-        event_loop_delay: { ...DELAY, formatMinimum: '1ms', default: '200ms', description: 'Mean delay of the event loop over a second past which requests without a key are answered 503; those with a key past twice of it. A load that the process can bear keeps it below a tenth of that.' },
+        event_loop_delay: { ...DELAY, formatMinimum: '1ms', default: '200ms', description: 'Delay of the event loop (mean over a second, without the worst turn) past which requests without a key are answered 503; those with a key past twice of it. A load that the process can bear keeps it below a tenth of that.' },
       },
     },
     shutdown: {

@@ -12,7 +12,7 @@ export interface Clock {
 
 /** How late this process's turns come, because the turns before them take too long. */
 export interface LoopDelay {
-  /** mean over the last second or so, in ms; 0 on a loop that is on time */
+  /** mean over the last second or so without its worst turn, in ms; 0 on a loop that is on time */
   recentMs(): number
 }
 

@@ -8,8 +8,9 @@ const RESOLUTION_MS = 50
 const WINDOW_MS = 1000
 
 /**
- * The event loop's delay, averaged over the last full second. The mean and not a high percentile: a single pause (a
- * large collection, a slow start) is over when it is seen, and turning requests away after it would help nobody.
+ * The event loop's delay, averaged over the last full second without its worst turn. A single pause (a large
+ * collection, a process that was stopped and continued) is over when it is seen, and turning requests away after it
+ * would help nobody; a loop that cannot keep up is late in every turn.
  */
 export class SystemLoopDelay implements LoopDelay {
   readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
@@ -33,9 +34,13 @@ export class SystemLoopDelay implements LoopDelay {
   }
 
   #turn(): void {
-    if (this.#histogram.count === 0) return // blocked so long that only this timer has fired: the delay is in the next window
-    // node counts the whole time between two of its timers, which on an idle loop is the resolution.
-    this.#recentMs = Math.max(0, this.#histogram.mean / 1e6 - RESOLUTION_MS)
+    if (this.#histogram.count < 2) return // the loop was held up all the time: the next second is judged along with this one
+    this.#recentMs = usualDelayMs(this.#histogram)
     this.#histogram.reset()
   }
+}
+
+/** Of two samples or more, in nanoseconds: node counts the whole time between two of its timers, which on an idle loop is the resolution. */
+export function usualDelayMs({ count, mean, max }: { readonly count: number, readonly mean: number, readonly max: number }): number {
+  return Math.max(0, (mean * count - max) / (count - 1) / 1e6 - RESOLUTION_MS)
 }

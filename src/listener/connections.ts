@@ -91,8 +91,8 @@ export class Connections {
   /** Nothing was read and nothing could be written for `idle_time`. Who is to blame decides. */
   #silent(socket: Socket): void {
     const exchange = this.#open.get(socket)?.current ?? null
-    if (exchange === null || (exchange.response.writableEnded && socket.writableLength === 0)) {
-      socket.destroy() // between two requests, where it is no fault
+    if (exchange === null || socket.writableEnded || (exchange.response.writableEnded && socket.writableLength === 0)) {
+      socket.destroy() // between two requests, where it is no fault, or after the last answer
       return
     }
     switch (awaited(exchange, socket)) {

@@ -9,10 +9,10 @@ import { firstOf } from '../core/headers.ts'
  */
 
 /** So much of a refused body is read and thrown away; who sends more did not look at the answer. */
-const LINGER_BYTES = 64 * 1024 * 1024
+export const LINGER_BYTES = 64 * 1024 * 1024
 
 /** A client that sends nothing for so long is not in the middle of sending. */
-const QUIET_MS = 2000
+export const QUIET_MS = 2000
 
 /** True while bytes of this request's body may still come. */
 export function bodyIsLeft({ req: request }: ServerResponse): boolean {

@@ -155,8 +155,8 @@ export class ProxyListener {
   #answerClientError(error: Error, socket: Socket): void {
     const { code = '', rawPacket }: Error & { readonly code?: string, readonly rawPacket?: Buffer } = error
     const excess = parserExcess(code, rawPacket ?? null, this.#options.limits)
-    if (excess !== null) this.#options.meter.limited(excess.limit)
-    answerClientError(error, socket, this.#connections.current(socket), excess?.problem ?? null)
+    const answered = answerClientError(error, socket, this.#connections.current(socket), excess?.problem ?? null)
+    if (answered && excess !== null) this.#options.meter.limited(excess.limit)
   }
 
   async #guard(call: HttpCall, response: ServerResponse, admitted: Extract<Admission, { kind: 'guarded' }>): Promise<void> {
