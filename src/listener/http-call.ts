@@ -74,7 +74,8 @@ export class HttpCall implements Call {
       if (added !== 'added') end({ kind: added })
     })
     request.on('end', () => end({ kind: 'body', body: held.whole() }))
-    request.on('close', () => end({ kind: 'broken-off' })) // without a listener for 'error' node emits none here
+    // The response's and not the request's: node forgets a request that was answered in its middle, and never closes it.
+    this.#response.on('close', () => end({ kind: 'broken-off' }))
   }
 }
 

@@ -112,18 +112,24 @@ test('request_body: a chunked body is 413 as soon as it is too large, long befor
   })
 })
 
-test('request_body: a client that sends all of a large body before it reads gets its 413 and no reset', async (t) => {
-  const { sidecar, beside } = await scene(t, 'limits: { request_body: 1000B }')
-  await beside(async () => {
-    const size = 20 << 20
-    const offender = await rawConnection(t, sidecar.address)
-    offender.socket.pause()
-    offender.socket.write(`${KEYED}Content-Length: ${size}\r\n\r\n`)
-    await new Promise<void>((resolve) => { offender.socket.write(Buffer.alloc(size), () => resolve()) })
-    offender.socket.resume()
-    isProblem(t, await offender.closed(), 413, 'body-too-large')
+const MUCH = 20 << 20
+const DEAF = [
+  { what: 'a large body', head: `${KEYED}Content-Length: ${MUCH}\r\n\r\n`, status: 413, code: 'body-too-large' },
+  { what: 'a large header', head: `${KEYED}X-Large: `, status: 431, code: 'headers-too-large' },
+]
+for (const { what, head, status, code } of DEAF) {
+  test(`a client that sends all of ${what} before it reads gets its ${status} and no reset`, async (t) => {
+    const { sidecar, beside } = await scene(t, 'limits: { request_body: 1000B }')
+    await beside(async () => {
+      const offender = await rawConnection(t, sidecar.address)
+      offender.socket.pause()
+      offender.socket.write(head)
+      await new Promise<void>((resolve) => { offender.socket.write(Buffer.alloc(MUCH, 'x'), () => resolve()) })
+      offender.socket.resume()
+      isProblem(t, await offender.closed(), status, code)
+    })
   })
-})
+}
 
 test('a body in chunks of one byte arrives whole', async (t) => {
   const { sidecar, upstream, beside } = await scene(t, '{}')
@@ -152,7 +158,7 @@ test('held_bodies: when the room is full a further body is 503, and leavers make
 })
 
 test('header_time: half a head, or none at all, is 408 and the end of the connection', async (t) => {
-  const { sidecar, upstream, beside, reached } = await scene(t, 'limits: { header_time: 200ms }')
+  const { sidecar, upstream, beside, reached } = await scene(t, 'limits: { header_time: 500ms }')
   await beside(async () => {
     const half = await rawConnection(t, sidecar.address, `${KEYED}X-Ne`)
     const silent = await rawConnection(t, sidecar.address)
@@ -178,13 +184,15 @@ test('body_time: the body of a keyed request that comes byte by byte is 408 in t
   t.notMatch(upstream.requests.join(''), 'offender')
 })
 
-test('idle_time: an upload that is passed on and stops half way is 408', async (t) => {
-  const { sidecar, beside, reached } = await scene(t, 'limits: { idle_time: 300ms }')
+test('idle_time: a body that stops half way is 408, passed on or with a key', async (t) => {
+  const { sidecar, upstream, beside, reached } = await scene(t, 'limits: { idle_time: 300ms }')
   await beside(async () => {
-    const offender = await rawConnection(t, sidecar.address, 'PUT /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf')
-    isProblem(t, await offender.closed(), 408, 'request-timeout')
-    t.equal(await reached('idle_time'), 1)
+    const half = 'Content-Length: 1000\r\n\r\nhalf'
+    const offenders = [await rawConnection(t, sidecar.address, `PUT /upload HTTP/1.1\r\nHost: a\r\n${half}`), await rawConnection(t, sidecar.address, KEYED + half)]
+    for (const offender of offenders) isProblem(t, await offender.closed(), 408, 'request-timeout')
+    t.equal(await reached('idle_time'), 2)
   })
+  t.notMatch(upstream.requests.join(''), 'offender')
 })
 
 test('idle_time: a connection between two requests is closed without a word, and counted as nobody\'s fault', async (t) => {
