@@ -3,10 +3,11 @@ import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
-import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore } from './core/ports.ts'
+import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
+import { SystemLoopDelay } from './host/loop-delay.ts'
 import { systemRandom } from './host/random.ts'
 import { JwtVerifier } from './identity/jwt.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
@@ -28,6 +29,7 @@ import { openHttpUpstream } from './upstream/http-upstream.ts'
 export interface Seams {
   readonly checkpoint?: Checkpoint
   readonly store?: (authority: KeyStore) => KeyStore
+  readonly loopDelay?: Pick<LoopDelay, 'recentMs'>
 }
 
 export interface Sidecar {
@@ -78,8 +80,10 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const upkeep = new Upkeep(store, clock, meter, journal)
   let draining = false
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
+  const systemDelay = new SystemLoopDelay()
+  const loopDelay = seams.loopDelay ?? systemDelay
   const proxy = new ProxyListener({
-    origin: connections.origin, policies, tokens, heldBodiesBytes: config.limits.heldBodiesBytes,
+    origin: connections.origin, policies, tokens, limits: config.limits, loopDelay,
     hop: {
       trusts: trustedPeers(config.trust.proxies), pseudonym: `onceward-${random.token(9)}`,
       host: config.upstreamHost === 'origin' ? new URL(connections.origin).host : null, forwarded: config.trust.forwarded === 'always',
@@ -91,6 +95,10 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     askToSwitch: (call, protocol) => askToSwitch(call, protocol, through),
     meter, journal, clock,
   })
+  meter.observe('onceward_held_body_bytes', 'Memory taken by bodies of requests with a key.', () => proxy.heldBytes)
+  meter.observe('onceward_client_connections', 'Connections of clients, idle ones included.', () => proxy.connections)
+  meter.observe('onceward_event_loop_delay_seconds', 'Delay of the event loop over the last second: the mean without the worst turn.', () => loopDelay.recentMs() / 1000)
+  systemDelay.start()
   await upkeep.runOnce()
   upkeep.start()
   const adminAddress = await admin.listen(config.admin.listen)
@@ -118,6 +126,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
     await upkeep.stop()
+    systemDelay.stop()
     leases.stop()
     await upstream.close()
     await tokens.close()

@@ -39,4 +39,12 @@ export interface Limits {
   readonly upstreamConnections: number
   readonly socketWaitMs: number
   readonly connectTimeoutMs: number
+  readonly headerBytes: number
+  readonly headerCount: number
+  readonly targetBytes: number
+  readonly headerTimeMs: number
+  readonly bodyTimeMs: number
+  readonly idleTimeMs: number
+  readonly connections: number
+  readonly eventLoopDelayMs: number
 }

@@ -13,6 +13,12 @@ export interface Clock {
   after(delayMs: number, task: () => void): () => void
 }
 
+/** How late this process's turns come, because the turns before them take too long. */
+export interface LoopDelay {
+  /** mean over the last second or so without its worst turn, in ms; 0 on a loop that is on time */
+  recentMs(): number
+}
+
 export interface Random {
   /** uniform in [0, 1) */
   uniform(): number
@@ -155,6 +161,11 @@ export interface Attempt {
 
 export type KeyOutcome = 'new' | 'replay' | 'in_flight' | 'mismatch' | 'uncertain' | 'missing' | 'invalid' | 'unavailable'
 
+/** The limits of one process that a request can run into, by their names under `limits` in the configuration. */
+export type LimitName =
+  | 'request_body' | 'held_bodies' | 'header_bytes' | 'header_count' | 'target_bytes'
+  | 'header_time' | 'body_time' | 'idle_time' | 'connections' | 'event_loop_delay'
+
 /** Counts; called in the flows only, once per exit. */
 export interface Meter {
   /** a guarded request ended this way */
@@ -163,6 +174,8 @@ export interface Meter {
   answered(status: number, method: string, route: string): void
   /** an unsafe request with a key on a route that looks at no keys */
   unguarded(route: string): void
+  /** a request or a connection ran into this limit */
+  limited(limit: LimitName): void
   census(census: Census): void
   /** these routes are in force: their series begin at 0, and those of routes that went stay as they are */
   routes(names: readonly string[]): void

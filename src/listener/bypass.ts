@@ -1,5 +1,5 @@
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Clock, Journal, Meter, Switched } from '../core/ports.ts'
 import { problem } from '../core/problem.ts'
@@ -44,10 +44,10 @@ export class Bypass {
   readonly #tunnels = new Tunnels()
   readonly #told = new Set<string>()
 
-  constructor(options: BypassOptions, draining: () => boolean, server: () => Server, unreadable: (error: Error, socket: Duplex) => void) {
+  constructor(options: BypassOptions, draining: () => boolean, server: () => Server, onUnreadable: (error: Error, socket: Socket) => void) {
     this.#options = options
     this.#draining = draining
-    this.#plugin = new PassThrough(options.origin, server, unreadable)
+    this.#plugin = new PassThrough(options.origin, server, onUnreadable)
   }
 
   get app(): FastifyInstance {

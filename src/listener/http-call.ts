@@ -1,12 +1,12 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import { joined } from '../core/bytes.ts'
 import type { Hop } from '../core/forwarding.ts'
 import { firstOf, type Fields } from '../core/headers.ts'
+import type { Clock, LimitName } from '../core/ports.ts'
 import type { BodyReading } from '../request/call.ts'
 import type { PassingCall } from '../request/pass-on.ts'
 import { contentOf } from './content.ts'
-import type { HeldBodies } from './held-bodies.ts'
+import { HeldBody, type HeldBodies } from './held-bodies.ts'
 
 const EMPTY = new Uint8Array()
 
@@ -19,6 +19,15 @@ export interface Heading {
   readonly expectsContinue: boolean
 }
 
+/** What holds for the bodies of guarded requests. */
+export interface BodyRules {
+  readonly room: HeldBodies
+  /** longest time from the head to the last byte */
+  readonly timeMs: number
+  readonly clock: Clock
+  readonly reached: (limit: LimitName) => void
+}
+
 /** A call over HTTP/1.1, read from node's raw view of the message. */
 export class HttpCall implements PassingCall {
   readonly method: string
@@ -28,13 +37,13 @@ export class HttpCall implements PassingCall {
   readonly #expectsContinue: boolean
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
-  readonly #held: HeldBodies
-  #heldBytes = 0
+  readonly #rules: BodyRules
+  #held: HeldBody | null = null
 
-  constructor(request: IncomingMessage, response: ServerResponse, heading: Heading, held: HeldBodies) {
+  constructor(request: IncomingMessage, response: ServerResponse, heading: Heading, rules: BodyRules) {
     this.#request = request
     this.#response = response
-    this.#held = held
+    this.#rules = rules
     this.#expectsContinue = heading.expectsContinue
     this.method = request.method ?? ''
     this.target = heading.target
@@ -75,39 +84,54 @@ export class HttpCall implements PassingCall {
   }
 
   forgetBody(): void {
-    this.#held.giveBack(this.#heldBytes)
-    this.#heldBytes = 0
+    this.#held?.forget()
   }
 
   body(maxBytes: number): Promise<BodyReading> {
     const declared = firstOf(this.fields, 'content-length') // node's own `headers` would be built for it
     if (declared === undefined && firstOf(this.fields, 'transfer-encoding') === undefined) return Promise.resolve({ kind: 'body', body: EMPTY })
-    if (declared !== undefined && Number(declared) > maxBytes) return Promise.resolve({ kind: 'too-large' })
+    if (declared !== undefined && Number(declared) > maxBytes) {
+      this.#rules.reached('request_body')
+      return Promise.resolve({ kind: 'too-large' })
+    }
     // Only now: a request that is refused without its body needs no 100 (RFC 9110 section 10.1.1).
     if (this.#expectsContinue) this.#response.writeContinue()
-    return new Promise((resolve) => this.#read(maxBytes, resolve))
+    const held = new HeldBody(this.#rules.room, declared === undefined ? maxBytes : Number(declared))
+    this.#held = held
+    return new Promise((resolve) => this.#read(held, resolve))
   }
 
-  #read(maxBytes: number, resolve: (reading: BodyReading) => void): void {
+  #read(held: HeldBody, resolve: (reading: BodyReading) => void): void {
     const request = this.#request
-    const chunks: Buffer[] = []
-    let size = 0
+    const { clock, timeMs, reached } = this.#rules
     let ended = false
     const end = (reading: BodyReading): void => {
       if (ended) return // 'close' comes after 'end', too, and listeners cost more to take off than to ignore
       ended = true
-      if (reading.kind !== 'body') this.forgetBody()
+      cancel()
+      if (reading.kind !== 'body') held.forget()
+      const limit = limitOf(reading)
+      if (limit !== null) reached(limit)
       resolve(reading)
     }
+    const cancel = clock.after(timeMs, () => end({ kind: 'too-slow' }))
     request.on('data', (chunk: Buffer) => {
       if (ended) return // what still comes is read and thrown away, so that the client can read our answer
-      size += chunk.length
-      if (size > maxBytes) return end({ kind: 'too-large' })
-      if (!this.#held.take(chunk.length)) return end({ kind: 'no-room' })
-      this.#heldBytes += chunk.length
-      chunks.push(chunk)
+      const added = held.add(chunk)
+      if (added !== 'added') end({ kind: added })
     })
-    request.on('end', () => end({ kind: 'body', body: joined(chunks) }))
-    request.on('close', () => end({ kind: 'broken-off' })) // without a listener for 'error' node emits none here
+    request.on('end', () => end({ kind: 'body', body: held.whole() }))
+    // The response's and not the request's: node forgets a request that was answered in its middle, and never closes it.
+    this.#response.on('close', () => end({ kind: 'broken-off' }))
+  }
+}
+
+function limitOf(reading: BodyReading): LimitName | null {
+  switch (reading.kind) {
+    case 'too-large': return 'request_body'
+    case 'no-room': return 'held_bodies'
+    case 'too-slow': return 'body_time'
+    case 'body': case 'broken-off': return null
+    default: return reading satisfies never
   }
 }

@@ -1,5 +1,5 @@
 import { METHODS, type IncomingHttpHeaders, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import httpProxy from '@fastify/http-proxy'
 import { fastify, type FastifyInstance } from 'fastify'
 import { Dispatcher } from 'undici'
@@ -26,9 +26,9 @@ export class PassThrough {
   readonly #passages = new WeakMap<object, Passage>()
   #listener: RequestListener | null = null
 
-  constructor(origin: string, server: () => Server, unreadable: (error: Error, socket: Duplex) => void) {
+  constructor(origin: string, server: () => Server, onUnreadable: (error: Error, socket: Socket) => void) {
     this.app = fastify({
-      clientErrorHandler: unreadable,
+      clientErrorHandler: onUnreadable,
       serverFactory: (listener) => {
         this.#listener = listener
         return server()

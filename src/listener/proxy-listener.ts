@@ -1,18 +1,22 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { corsFields } from '../core/cors.ts'
 import { takesTrailers, type Fields } from '../core/headers.ts'
-import type { TokenVerifier } from '../core/ports.ts'
+import type { LimitName, LoopDelay, TokenVerifier } from '../core/ports.ts'
 import { problem, type Problem, type Voice } from '../core/problem.ts'
 import type { Route } from '../core/route.ts'
 import { admit, NO_ROUTE, routeOf, type Admission } from '../request/admit.ts'
 import type { Answer, Call } from '../request/call.ts'
 import { Bypass, responseTo, type BypassOptions } from './bypass.ts'
+import { answerClientError, refuseTunnels } from './client-error.ts'
+import { Connections } from './connections.ts'
 import { HeldBodies } from './held-bodies.ts'
 import { Hops, type HopPolicy } from './hops.ts'
-import { HttpCall } from './http-call.ts'
+import { HttpCall, type BodyRules } from './http-call.ts'
 import { readMessage } from './read-message.ts'
+import { oversize, parserExcess, serverOptions, type Excess, type ListenerLimits } from './server-limits.ts'
+import { isShed, type Traffic } from './shed.ts'
 import { wantsWebsocket } from './tunnel.ts'
-import { Unreadable } from './unreadable.ts'
 import { writeAnswer, writeProblem, type Asked } from './write-reply.ts'
 
 export interface ListenerOptions extends BypassOptions {
@@ -22,7 +26,8 @@ export interface ListenerOptions extends BypassOptions {
   readonly hop: HopPolicy
   /** our name in Proxy-Status */
   readonly proxyName: string
-  readonly heldBodiesBytes: number
+  readonly limits: ListenerLimits
+  readonly loopDelay: Pick<LoopDelay, 'recentMs'>
   readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
 }
 
@@ -32,6 +37,12 @@ type Expectation = 'nothing' | 'continue' | 'unknown'
 /** While draining, connections that fell idle are closed this often. */
 const SWEEP_MS = 50
 
+/** When somebody who was turned away may try again: by then the event loop's delay has been measured anew. */
+const OVERLOAD_RETRY_MS = 1000
+
+const CROWDED: Excess = { limit: 'connections', problem: problem('overloaded', 'more connections are open than this process takes', { retryAfterMs: OVERLOAD_RETRY_MS }) }
+const LATE: Excess = { limit: 'event_loop_delay', problem: problem('overloaded', 'this process is behind with its work', { retryAfterMs: OVERLOAD_RETRY_MS }) }
+
 /**
  * The listener for clients. It looks at each message raw, before any framework does: what is guarded goes down flow
  * one, everything else past the keys.
@@ -40,7 +51,9 @@ export class ProxyListener {
   readonly #options: ListenerOptions
   readonly #held: HeldBodies
   readonly #hops: Hops
-  readonly #unreadable: Unreadable
+  readonly #bodies: BodyRules
+  readonly #connections: Connections
+  readonly #voice: Voice
   readonly #bypass: Bypass
   #server: Server | null = null
   #draining = false
@@ -48,14 +61,22 @@ export class ProxyListener {
 
   constructor(options: ListenerOptions) {
     this.#options = options
-    this.#held = new HeldBodies(options.heldBodiesBytes)
+    const { limits, clock, proxyName: proxy } = options
+    const reached = (limit: LimitName): void => options.meter.limited(limit)
+    this.#voice = { proxy, cors: [] }
     this.#hops = new Hops(options.hop)
-    this.#unreadable = new Unreadable(options.proxyName)
-    this.#bypass = new Bypass(options, () => this.#draining, () => this.#serve(), (error, socket) => this.#unreadable.answer(error, socket))
+    this.#held = new HeldBodies(limits.heldBodiesBytes)
+    this.#bodies = { room: this.#held, timeMs: limits.bodyTimeMs, clock, reached }
+    this.#connections = new Connections(limits, this.#voice, reached)
+    this.#bypass = new Bypass(options, () => this.#draining, () => this.#serve(), (error, socket) => this.#answerClientError(error, socket))
   }
 
   get heldBytes(): number {
     return this.#held.bytes
+  }
+
+  get connections(): number {
+    return this.#connections.count
   }
 
   async listen(at: { readonly host: string, readonly port: number }): Promise<string> {
@@ -93,23 +114,28 @@ export class ProxyListener {
 
   #serve(): Server {
     // A request without Host is answered here, with a body that says so.
-    const server = createServer({ noDelay: true, keepAliveTimeout: 65_000, requireHostHeader: false, shouldUpgradeCallback: wantsWebsocket }, (request, response) => this.#receive(request, response, 'nothing'))
-    server.on('checkContinue', (request, response) => this.#receive(request, response, 'continue'))
-    server.on('checkExpectation', (request, response) => this.#receive(request, response, 'unknown'))
+    const options = { ...serverOptions(this.#options.limits), requireHostHeader: false, shouldUpgradeCallback: wantsWebsocket }
+    const server = createServer(options, (request, response) => this.#take(request, response, 'nothing'))
+    server.on('checkContinue', (request, response) => this.#take(request, response, 'continue'))
+    server.on('checkExpectation', (request, response) => this.#take(request, response, 'unknown'))
     server.on('upgrade', (request, _socket, head: Buffer) => this.#receiveHandshake(request, head))
-    this.#unreadable.watch(server)
+    refuseTunnels(server, this.#voice)
+    this.#connections.govern(server)
     // A client that closes its sending side still reads (RFC 9112 section 9.6); node would close the other side, too.
     this.#server = Object.assign(server, { httpAllowHalfOpen: true })
     return server
   }
 
-  #receive(request: IncomingMessage, response: ServerResponse, expectation: Expectation): void {
+  #take(request: IncomingMessage, response: ServerResponse, expectation: Expectation): void {
     if (request.httpVersionMajor < 1) {
       // A request line without a version. node's parser still takes HTTP/0.9, and would read the fields behind it as the next request.
       response.destroy()
       return
     }
-    this.#unreadable.saw(request, response)
+    this.#connections.take(request, response, () => this.#receive(request, response, expectation))
+  }
+
+  #receive(request: IncomingMessage, response: ServerResponse, expectation: Expectation): void {
     const call = this.#read(request, response, expectation)
     if (call === null) return
     const admission = admit(call, this.#options.policies.routes, this.#options.tokens)
@@ -122,17 +148,20 @@ export class ProxyListener {
   /** Null for a message that is answered already, because it goes no further. */
   #read(request: IncomingMessage, response: ServerResponse, expectation: Expectation): HttpCall | null {
     const hop = this.#hops.of(request)
+    const excess = this.#excessOf(request)
     const message = readMessage(request, hop)
-    if (message.kind === 'refused') this.#refuse(request, response, message.problem)
+    if (excess !== null) this.#turnAway(response, excess, NO_ROUTE)
+    else if (message.kind === 'refused') this.#refuse(request, response, message.problem)
     else if (expectation === 'unknown') this.#refuse(request, response, problem('expectation-failed', 'the only expectation that is met here is 100-continue'))
     else if (message.kind === 'for-us') this.#answerOptions(request, response)
-    else return new HttpCall(request, response, { target: message.target, fields: message.fields, hop, expectsContinue: expectation === 'continue' }, this.#held)
+    else return new HttpCall(request, response, { target: message.target, fields: message.fields, hop, expectsContinue: expectation === 'continue' }, this.#bodies)
     return null
   }
 
   #proceed(call: HttpCall, request: IncomingMessage, response: ServerResponse, admitted: Admission): void {
     switch (admitted.kind) {
       case 'bypass':
+        if (this.#isLate('passed')) return this.#turnAway(response, LATE, admitted.route.name)
         this.#bypass.take({ call, request, response, route: admitted.route, asked: this.#asked(call, admitted.route) }, admitted.way)
         return
       case 'refused':
@@ -140,6 +169,10 @@ export class ProxyListener {
         void this.#write(response, call, admitted.route, { kind: 'problem', problem: admitted.problem })
         return
       case 'guarded':
+        if (this.#isLate('guarded')) {
+          this.#options.meter.key('unavailable', admitted.route)
+          return this.#turnAway(response, LATE, admitted.route)
+        }
         void this.#guard(call, response, admitted)
         return
       default:
@@ -150,8 +183,10 @@ export class ProxyListener {
   /** A handshake has a route and no key: on a guarded route, too, it goes past the keys. */
   #receiveHandshake(request: IncomingMessage, head: Buffer): void {
     const response = responseTo(request)
+    request.socket.setTimeout(0) // what a tunnel's two ends do not say for a while is their own affair
     const call = this.#read(request, response, 'nothing')
     if (call === null) return
+    if (this.#isLate('passed')) return this.#turnAway(response, LATE, NO_ROUTE)
     const routed = routeOf(call, this.#options.policies.routes)
     if (routed.kind === 'route') {
       void this.#bypass.switch({ call, request, response, route: routed.route, asked: this.#asked(call, routed.route) }, head)
@@ -159,6 +194,31 @@ export class ProxyListener {
     }
     this.#options.meter.key(routed.outcome, routed.route)
     void this.#write(response, call, routed.route, { kind: 'problem', problem: routed.problem })
+  }
+
+  /** What can be said of a request before anybody looks for its route. */
+  #excessOf(request: IncomingMessage): Excess | null {
+    if (this.#connections.isSurplus(request.socket)) return CROWDED
+    return oversize(request.url ?? '', request.rawHeaders, this.#options.limits)
+  }
+
+  #isLate(traffic: Traffic): boolean {
+    return isShed(traffic, this.#options.loopDelay.recentMs(), this.#options.limits.eventLoopDelayMs)
+  }
+
+  /** Nothing has run, and nothing will. */
+  #turnAway(response: ServerResponse, { limit, problem: because }: Excess, route: string): void {
+    if (this.#draining || limit === 'connections') response.shouldKeepAlive = false
+    this.#options.meter.limited(limit)
+    writeProblem(response, because, this.#voice)
+    this.#options.meter.answered(because.status, response.req.method ?? '', route)
+  }
+
+  #answerClientError(error: Error, socket: Socket): void {
+    const { code = '', rawPacket }: Error & { readonly code?: string, readonly rawPacket?: Buffer } = error
+    const excess = parserExcess(code, rawPacket ?? null, this.#options.limits)
+    const answered = answerClientError(error, socket, this.#connections.current(socket), excess?.problem ?? null, this.#voice)
+    if (answered && excess !== null) this.#options.meter.limited(excess.limit)
   }
 
   async #guard(call: HttpCall, response: ServerResponse, admitted: Extract<Admission, { kind: 'guarded' }>): Promise<void> {
@@ -179,7 +239,7 @@ export class ProxyListener {
   /** Before any route: no claim, and the connection ends, because what follows may not be where it seems to be. */
   #refuse(request: IncomingMessage, response: ServerResponse, because: Problem): void {
     response.shouldKeepAlive = false
-    writeProblem(response, because, { proxy: this.#options.proxyName, cors: [] })
+    writeProblem(response, because, this.#voice)
     if (because.code === 'key-invalid') this.#options.meter.key('invalid', NO_ROUTE)
     this.#options.meter.answered(response.statusCode, request.method ?? '', NO_ROUTE)
   }
@@ -192,7 +252,7 @@ export class ProxyListener {
   }
 
   #asked(call: HttpCall, route: Route | undefined): Asked {
-    const voice: Voice = { proxy: this.#options.proxyName, cors: corsOf(route, call.fields) }
+    const voice = { ...this.#voice, cors: corsOf(route, call.fields) }
     return { method: call.method, takesTrailers: call.hop.httpVersion === '1.1' && takesTrailers(call.fields), voice }
   }
 

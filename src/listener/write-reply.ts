@@ -1,9 +1,10 @@
 import { validateHeaderName, validateHeaderValue, type ServerResponse } from 'node:http'
 import type { StreamedBody } from '../core/attempt.ts'
 import { HOP_BY_HOP, without, type Fields } from '../core/headers.ts'
-import { problem, problemMessage, type Problem, type Voice } from '../core/problem.ts'
+import { problem, problemMessage, type Problem, type ProblemCode, type Voice } from '../core/problem.ts'
 import { hasNoContent, type Reply } from '../core/reply.ts'
 import type { Answer } from '../request/call.ts'
+import { bodyIsLeft, endOnceRead } from './linger.ts'
 
 /** What of a request decides how its answer is written. */
 export interface Asked {
@@ -41,12 +42,16 @@ export function writeAnswer(response: ServerResponse, asked: Asked, answer: Answ
   }
 }
 
+/** What is left of a refused body would have to be read to its end before the connection could be used again. */
+const ENDS_CONNECTION: ReadonlySet<ProblemCode> = new Set(['body-too-large', 'overloaded', 'request-timeout'])
+
 export function writeProblem(response: ServerResponse, about: Problem, voice: Voice): void {
   const { fields, body } = problemMessage(about, voice)
-  // What is left of a refused body would have to be read to its end before the connection could be used again.
-  if (about.code === 'body-too-large' || about.code === 'overloaded') response.shouldKeepAlive = false
+  const unread = ENDS_CONNECTION.has(about.code) && bodyIsLeft(response)
+  if (unread) response.shouldKeepAlive = false
   response.writeHead(about.status, fields)
-  response.end(body)
+  if (unread) endOnceRead(response, body)
+  else response.end(body)
 }
 
 function writeWhole(response: ServerResponse, asked: Asked, reply: Reply, marks: Fields): void {

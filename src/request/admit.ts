@@ -122,6 +122,7 @@ export async function capture(call: Call, admitted: Guarded, namespace: Namespac
   switch (reading.kind) {
     case 'too-large': return refused(admitted.route, 'invalid', problem('body-too-large', `a request with an Idempotency-Key may have a body of at most ${maxBytes} bytes here`))
     case 'no-room': return refused(admitted.route, 'unavailable', problem('overloaded', 'the bodies being held have reached their limit; nothing was sent upstream', { retryAfterMs: 1000 }))
+    case 'too-slow': return refused(admitted.route, 'invalid', problem('request-timeout', 'the body of a request with an Idempotency-Key did not arrive in the time it may take; nothing was sent upstream'))
     case 'broken-off': return { kind: 'dropped' }
     case 'body': break
     default: return reading satisfies never

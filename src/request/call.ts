@@ -27,6 +27,8 @@ export type BodyReading =
   | { readonly kind: 'too-large' }
   /** no room for more bodies in this process */
   | { readonly kind: 'no-room' }
+  /** the body was not complete within the time that one may take */
+  | { readonly kind: 'too-slow' }
   /** the client left before its body was complete */
   | { readonly kind: 'broken-off' }
 

@@ -1,11 +1,14 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { KeyOutcome, Meter, ReloadResult } from '../core/ports.ts'
+import type { KeyOutcome, LimitName, Meter, ReloadResult } from '../core/ports.ts'
 import type { Census } from '../core/record.ts'
 
 const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
 const CLASSES = ['2xx', '3xx', '4xx', '5xx', 'timeout'] as const
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
 const RELOADS: readonly ReloadResult[] = ['reloaded', 'refused']
+const LIMITS: readonly LimitName[] = [
+  'request_body', 'held_bodies', 'header_bytes', 'header_count', 'target_bytes', 'header_time', 'body_time', 'idle_time', 'connections', 'event_loop_delay',
+]
 const ATTEMPTS = ['1', '2', '3', '4+'] as const
 
 /** Fine near 0 and near 30 s: delays without jitter would stand up as two humps there. */
@@ -22,6 +25,7 @@ export class Metrics implements Meter {
   readonly #answers = new Table()
   readonly #known = new Set<string>()
   readonly #unguarded = new Table()
+  readonly #limited = new Table()
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
   readonly #retries: Counter
@@ -45,6 +49,12 @@ export class Metrics implements Meter {
       name: 'onceward_unguarded_keyed_requests_total', help: 'Unsafe requests with a key on routes that look at no keys.', labelNames: ['route'], registers: [],
       collect() { unguarded.pourInto(this, ['route']) },
     }))
+    const limited = this.#limited
+    this.#registry.registerMetric(new Counter({
+      name: 'onceward_limit_reached_total', help: 'Requests and connections that ran into a limit, by its name under limits in the configuration.', labelNames: ['limit'], registers: [],
+      collect() { limited.pourInto(this, ['limit']) },
+    }))
+    for (const limit of LIMITS) limited.add(0, limit)
     const registers = [this.#registry]
     this.#retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
     this.#delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
@@ -87,6 +97,15 @@ export class Metrics implements Meter {
 
   unguarded(route: string): void {
     this.#unguarded.add(1, route)
+  }
+
+  limited(limit: LimitName): void {
+    this.#limited.add(1, limit)
+  }
+
+  /** A gauge without labels that is read when somebody scrapes. */
+  observe(name: `onceward_${string}`, help: string, read: () => number): void {
+    this.#registry.registerMetric(new Gauge({ name, help, registers: [], collect() { this.set(read()) } }))
   }
 
   census(census: Census): void {

@@ -19,5 +19,6 @@ export class NotedMeter implements Meter {
   routes(): void {}
   reloaded(result: string): void { this.reloads.push(result) }
   unguarded(): void {}
+  limited(): void {}
   census(census: Census): void { this.last = census }
 }

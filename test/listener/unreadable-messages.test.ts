@@ -1,20 +1,24 @@
 import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { test, type Test } from 'tap'
-import { Unreadable } from '../../src/listener/unreadable.ts'
+import { problem } from '../../src/core/problem.ts'
+import { answerClientError } from '../../src/listener/client-error.ts'
 
 const HASTE: ServerOptions = { connectionsCheckingInterval: 20, headersTimeout: 200, requestTimeout: 400 }
 
 /** A server that keeps its answers to itself until it is told; errors that the test names come from node as they do. */
 async function withServer(t: Test, onRequest: (request: IncomingMessage, response: ServerResponse) => void, limits: ServerOptions = {}): Promise<(bytes: string, afterwards?: string) => Promise<string>> {
-  const unreadable = new Unreadable('onceward/charges')
+  const current = new Map<object, ServerResponse>()
   const server = createServer(limits, (request, response) => {
-    unreadable.saw(request, response)
+    current.set(request.socket, response)
+    response.on('close', () => current.delete(request.socket))
     onRequest(request, response)
   })
-  unreadable.watch(server)
-  server.on('clientError', (error, socket) => unreadable.answer(error, socket))
+  server.on('clientError', (error: Error & { readonly code?: string }, socket: Socket) => {
+    const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? problem('request-timeout', 'the head of the request was not complete in time') : null
+    answerClientError(error, socket, current.get(socket) ?? null, late, { proxy: 'onceward/charges', cors: [] })
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
