@@ -47,9 +47,6 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
 
 const NONE: ReadonlySet<string> = new Set()
 
-/** No client may have it taken off: without it the upstream would be asked for another host than the route was chosen by. */
-const NEVER_HOP_BY_HOP = 'host'
-
 /** The lower-case names that this message's own `Connection` field makes hop-by-hop. */
 export function connectionNames(fields: Fields): ReadonlySet<string> {
   let names: Set<string> | undefined
@@ -59,7 +56,6 @@ export function connectionNames(fields: Fields): ReadonlySet<string> {
     if (/^(?:keep-alive|close)$/i.test(value)) continue // nearly always
     names ??= new Set()
     for (const member of value.split(',')) names.add(member.trim().toLowerCase())
-    names.delete(NEVER_HOP_BY_HOP)
   }
   return names ?? NONE
 }

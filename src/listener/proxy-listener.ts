@@ -127,11 +127,6 @@ export class ProxyListener {
   }
 
   #take(request: IncomingMessage, response: ServerResponse, expectation: Expectation): void {
-    if (request.httpVersionMajor < 1) {
-      // A request line without a version. node's parser still takes HTTP/0.9, and would read the fields behind it as the next request.
-      response.destroy()
-      return
-    }
     this.#connections.take(request, response, () => this.#receive(request, response, expectation))
   }
 
@@ -208,7 +203,8 @@ export class ProxyListener {
 
   /** Nothing has run, and nothing will. */
   #turnAway(response: ServerResponse, { limit, problem: because }: Excess, route: string): void {
-    if (this.#draining || limit === 'connections') response.shouldKeepAlive = false
+    // A head that is too large was perhaps not meant to be one head; only who comes at a busy time may go on.
+    if (this.#draining || limit !== 'event_loop_delay') response.shouldKeepAlive = false
     this.#options.meter.limited(limit)
     writeProblem(response, because, this.#voice)
     this.#options.meter.answered(because.status, response.req.method ?? '', route)

@@ -142,6 +142,7 @@ export async function pour(response: ServerResponse, body: StreamedBody, takesTr
     return 'whole'
   } catch {
     if (response.destroyed) return 'unheard'
+    response.socket?.uncork() // what was written in this turn leaves, so that the client sees where it broke off
     response.destroy()
     return 'broken-off'
   } finally {

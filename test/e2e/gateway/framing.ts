@@ -52,8 +52,8 @@ export const FRAMING: readonly Row[] = [
   row('5.2 recomputed length (guarded)', 'after buffering the length is what we hold, and it never stands beside Transfer-Encoding', {
     sends: keyed([], { content: 'Transfer-Encoding: chunked\r\n\r\n2;ext=1\r\nab\r\n1\r\nc\r\n0\r\n\r\n' }), play: OK, upstream: { has: [/content-length: 3\r\n\r\nabc$/i], lacks: ['transfer-encoding'] }, back: { has: ['HTTP/1.1 200 '] },
   }),
-  row('5.2 chunked through (passed)', 'a chunked request is one upstream, without a length', {
-    sends: keyless([], { content: CHUNKED }), play: OK, upstream: { has: [/transfer-encoding: chunked/i, '1\r\nx\r\n0\r\n\r\n'], lacks: ['content-length'] }, back: { has: ['HTTP/1.1 200 '] },
+  row('5.2 chunked through (passed)', 'a chunked request is framed once upstream: in chunks, or with its length if it had ended by then', {
+    sends: keyless([], { content: CHUNKED }), play: OK, upstream: { has: [/transfer-encoding: chunked[^]*\r\n\r\n1\r\nx\r\n0\r\n\r\n$|content-length: 1\r\n\r\nx$/i], lacks: [/content-length[^]*transfer-encoding|transfer-encoding[^]*content-length/i] }, back: { has: ['HTTP/1.1 200 '] },
   }),
   ...bothPaths('5.2 chunked reply', 'a chunked reply arrives whole and framed once', (request) => ({
     sends: request(), play: plays(200, ['Transfer-Encoding: chunked'], '2\r\nok\r\n2\r\nay\r\n0\r\n\r\n'), upstream: { has: [] },
@@ -136,8 +136,8 @@ export const FRAMING: readonly Row[] = [
   row('5.2 trailers of a 204', 'a 204 cannot have any', {
     sends: keyed(['TE: trailers']), play: plays(204, ['Transfer-Encoding: chunked'], '0\r\nX-Sum: 7\r\n\r\n'), upstream: { has: [] }, back: { has: [/^HTTP\/1\.1 204 [^]*\r\n\r\n$/], lacks: ['x-sum', 'transfer-encoding'] },
   }),
-  deviation('5.2 trailers (passed)', 'trailers of a passed reply go on', 'a recipient may discard trailers, and what is passed through without a key loses them', {
-    sends: keyless(['TE: trailers']), play: TRAILERS, upstream: { has: [] }, back: { has: ['HTTP/1.1 200 '], lacks: ['x-sum', 'text/evil'] },
+  row('5.2 trailers (passed)', 'trailers of a passed reply go on', {
+    sends: keyless(['TE: trailers']), play: TRAILERS, upstream: { has: [] }, back: { has: ['HTTP/1.1 200 ', /0\r\nX-Sum: 7\r\n/], lacks: ['text/evil'] },
   }),
   ...['guarded', 'passed'].map((path) => deviation(`5.2 trailers of a request (${path})`, 'a request\'s trailers are forwarded', 'undici sends none; discarding is allowed, merging into the header section is not', {
     sends: (path === 'guarded' ? keyed : keyless)([], { content: 'Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Sum: 7\r\n\r\n' }), play: OK, upstream: { has: [], lacks: ['x-sum'] }, back: { has: ['HTTP/1.1 200 '] },
