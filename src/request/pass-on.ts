@@ -94,7 +94,7 @@ function deadline(ms: number, content: Readable | null, attempt: Abortable, cloc
 }
 
 function answerTo(outcome: AttemptOutcome, call: Call): PassedOn {
-  if (call.gone()) {
+  if (call.gone() || (outcome.kind === 'aborted' && outcome.by === 'client')) {
     if ('reply' in outcome && outcome.reply?.kind === 'streaming') outcome.reply.body.cancel()
     return { kind: 'none' }
   }

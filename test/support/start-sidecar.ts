@@ -34,7 +34,7 @@ export interface Received {
  * The product in this process, on a store of its own: every real part but the command line. `yaml` is appended to
  * the configuration file; without it there is no file, as with `--upstream` alone.
  */
-export async function startForTest(t: Test, origin: string, options: { readonly yaml?: string, readonly seams?: Seams, readonly dataDir?: string } = {}): Promise<Running> {
+export async function startForTest(t: Test, origin: string, options: { readonly yaml?: string, readonly seams?: Seams, readonly dataDir?: string, readonly graceMs?: number } = {}): Promise<Running> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'onceward-test-'))
   const flags = { upstream: origin, listen: '127.0.0.1:0', admin: '127.0.0.1:0', dataDir }
   const file = options.yaml === undefined ? null : { name: 'test.yaml', text: options.yaml }
@@ -42,7 +42,7 @@ export async function startForTest(t: Test, origin: string, options: { readonly 
   if (loaded.kind === 'faulty') throw new Error(loaded.mistakes.map((mistake) => JSON.stringify(mistake)).join('\n'))
   const lines: string[] = []
   const log = new Writable({ write: (chunk: Buffer, _encoding, done) => { lines.push(chunk.toString()); done() } })
-  const sidecar = await startSidecar({ ...loaded.config, shutdownGraceMs: 500 }, log, options.seams)
+  const sidecar = await startSidecar({ ...loaded.config, shutdownGraceMs: options.graceMs ?? 500 }, log, options.seams)
   t.teardown(async () => {
     await sidecar.stop()
     if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
