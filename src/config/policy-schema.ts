@@ -47,7 +47,7 @@ export const IDEMPOTENCY = {
   properties: {
     key: {
       enum: ['required', 'optional', 'ignored'], default: 'optional',
-      description: '`required`: a request without a key is answered 400. `optional`: it is forwarded without protection. `ignored`: the route passes everything as it is.',
+      description: '`required`: a request without a key is answered 400. `optional`: it is forwarded without protection. `ignored`: the route passes everything as it is; with `retry`, its deadline holds.',
     },
     key_from: {
       anyOf: [{ const: 'none' }, {
@@ -140,7 +140,7 @@ export const RETRY = {
   additionalProperties: false,
   description: 'How long we try.',
   properties: {
-    deadline: { ...DELAY, formatMinimum: '1ms', default: '30s', description: 'How long a client waits; then it is told that its request still runs.' },
+    deadline: { ...DELAY, formatMinimum: '1ms', default: '30s', description: 'How long a client waits; then it is told that its request still runs. On a route that ignores keys, how long it waits for the first byte of the answer once its request was sent (504 `upstream-timeout`).' },
     linger: { ...DELAY, default: '5m', description: 'How long a request that was sent may go on after the deadline, so that its outcome can be recorded.' },
   },
 } as const

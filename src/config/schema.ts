@@ -105,7 +105,7 @@ export const SCHEMA = {
         request_body: { ...SIZE, formatMaximum: '1GiB', default: '8MiB', description: 'Largest body of a request with a key; a larger one is answered 413.' },
         kept_reply: { ...SIZE, formatMaximum: '256MiB', default: '1MiB', description: 'Largest reply body that is kept for replay; a larger one is delivered once, and its key completes without it.' },
         held_bodies: { ...SIZE, formatMaximum: '64GiB', default: '64MiB', description: 'All bodies held at one time; beyond it requests with keys are answered 503 before anything is sent.' },
-        upstream_connections: { type: 'integer', minimum: 1, maximum: 65535, default: 256, description: 'Most connections to the upstream.' },
+        upstream_connections: { type: 'integer', minimum: 1, maximum: 65535, default: 256, description: 'Most connections to the upstream: so many for routes with keys or `retry` (requests without a key share them), and so many again for what passes. Websockets come on top.' },
         socket_wait: { ...DELAY, formatMinimum: '1ms', default: '5s', description: 'Longest wait for one of these connections; past it nothing was sent.' },
         connect_timeout: { ...DELAY, formatMinimum: '1ms', default: '5s', description: 'Longest time to open a connection, TLS included.' },
         header_bytes: { ...SIZE, formatMinimum: '256B', formatMaximum: '1MiB', default: '16KiB', description: 'Largest header section, names and values with 4 bytes for each line; a larger one is answered 431. As much as node reads, so that a service behind can read what is let through.' },
