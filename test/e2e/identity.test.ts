@@ -160,11 +160,13 @@ test('another token does not wait for a reply that is not for it', async (t) => 
 
 test('who follows the request of another process is told the same', async (t) => {
   let busy = 0
+  let first = ''
   // Another process that holds the key: the claim says busy, and what is found later is a reply made with another token.
   const elsewhere = (authority: KeyStore): KeyStore => new Proxy(authority, {
     get(target, name: keyof KeyStore) {
       const claim: KeyStore['claim'] = async (request, givenUp) => {
-        if (busy++ > 0) return { kind: 'busy', retryAfterMs: 1000, operationRef: request.operationRef }
+        if (busy++ > 0) return { kind: 'busy', retryAfterMs: 1000, operationRef: first }
+        first = request.operationRef
         return await target.claim({ ...request, parts: withWitness(request.parts.replace(/\.~.*/, ''), 'of-another-process') }, givenUp)
       }
       return name === 'claim' ? claim : target[name].bind(target)
