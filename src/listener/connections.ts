@@ -77,7 +77,7 @@ export class Connections {
       connection.current = { request, response }
       response.on('close', () => {
         connection.current = null
-        if (socket.destroyed) return // what was pipelined behind it has nobody to be answered to, so it never begins
+        if (socket.destroyed || socket.writableEnded) return // what was pipelined behind it could not be answered, so it never begins
         connection.next.shift()?.()
         if (connection.next.length < PIPELINED_REQUESTS && socket.isPaused()) socket.resume()
       })
