@@ -1,7 +1,7 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { problem, problemBody, PROBLEMS, type Problem } from '../core/problem.ts'
-import { LINGER_BYTES, QUIET_MS } from './linger.ts'
+import { LINGER_BYTES, QUIET_MS } from './refused-body.ts'
 
 /**
  * Answers what node's parser could not read, on the bare socket, and closes: after such a message nobody knows where
@@ -22,7 +22,7 @@ export function answerClientError(error: Error, socket: Socket, current: ServerR
   return true
 }
 
-/** Closing at once would take the answer away from a client that still sends; see linger.ts. */
+/** Closing at once would take the answer away from a client that still sends; see refused-body.ts. */
 function write(socket: Socket, about: Problem): void {
   const body = problemBody(about)
   const head = [

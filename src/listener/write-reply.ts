@@ -4,7 +4,7 @@ import { without } from '../core/headers.ts'
 import { problemBody, PROBLEMS, type Problem, type ProblemCode } from '../core/problem.ts'
 import { hasNoContent, type Reply } from '../core/reply.ts'
 import type { Answer } from '../request/call.ts'
-import { bodyIsLeft, endOnceRead } from './linger.ts'
+import { bodyIsLeft, endOnceRead } from './refused-body.ts'
 
 const LENGTH: ReadonlySet<string> = new Set(['content-length'])
 
