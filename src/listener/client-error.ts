@@ -1,7 +1,7 @@
 import { STATUS_CODES, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { problem, problemMessage, type Problem, type Voice } from '../core/problem.ts'
-import { LINGER_BYTES, QUIET_MS } from './linger.ts'
+import { LINGER_BYTES, QUIET_MS } from './refused-body.ts'
 
 /**
  * Answers what node's parser could not read, on the bare socket, and closes: after such a message nobody knows where
@@ -35,7 +35,7 @@ export function refuseTunnels(server: Server, voice: Voice): void {
   })
 }
 
-/** Closing at once would take the answer away from a client that still sends; see linger.ts. */
+/** Closing at once would take the answer away from a client that still sends; see refused-body.ts. */
 function write(socket: Socket, about: Problem, voice: Voice): void {
   socket.end(message(about, voice), 'latin1')
   socket.on('end', () => socket.destroy())

@@ -3,7 +3,7 @@ import type { UpstreamReply } from '../core/attempt.ts'
 import type { Clock } from '../core/ports.ts'
 import { problem } from '../core/problem.ts'
 import type { PassedOn } from '../request/pass-on.ts'
-import { lingerAfter } from './linger.ts'
+import { lingerAfter } from './refused-body.ts'
 import { pour, writeProblem, type Asked } from './write-reply.ts'
 
 /** What a client that left before its answer would have got; nobody receives it, but it counts as 4xx. */

@@ -4,7 +4,7 @@ import { HOP_BY_HOP, without, type Fields } from '../core/headers.ts'
 import { problem, problemMessage, type Problem, type ProblemCode, type Voice } from '../core/problem.ts'
 import { hasNoContent, type Reply } from '../core/reply.ts'
 import type { Answer } from '../request/call.ts'
-import { bodyIsLeft, endOnceRead } from './linger.ts'
+import { bodyIsLeft, endOnceRead } from './refused-body.ts'
 
 /** What of a request decides how its answer is written. */
 export interface Asked {

@@ -299,6 +299,16 @@ test('pipelined requests run one at a time, in their order, however many come in
   t.equal(upstream.requests.length, keys.length)
 })
 
+test('what is pipelined behind an answer that closes the connection never begins', async (t) => {
+  const { sidecar, upstream, beside } = await scene(t, 'limits: { request_body: 1000B }')
+  await beside(async () => {
+    const behind = `${KEYED.replace('offender', 'behind')}Content-Length: 1\r\n\r\nx`
+    const offender = await rawConnection(t, sidecar.address, `${KEYED}Content-Length: 2000\r\n\r\n${'x'.repeat(2000)}${behind}`)
+    isProblem(t, await offender.closed(), 413, 'body-too-large')
+  })
+  t.notMatch(upstream.requests.join(''), /offender|behind/)
+})
+
 test('nonsense behind a request that runs gets no answer that could be taken for its own', async (t) => {
   const { sidecar, beside } = await scene(t, '{}')
   await beside(async () => {
