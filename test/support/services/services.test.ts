@@ -32,12 +32,12 @@ test('a Postgres is killed, comes back with its data on its port, hangs and goes
 
 test('a standby follows under its name and takes over', async (t) => {
   const primary = await startPostgres(t)
-  const standby = await primary.standby(t, 'first')
-  await primary.query("ALTER SYSTEM SET synchronous_standby_names = 'first'")
+  const standby = await primary.standby(t, 'other')
+  await primary.query("ALTER SYSTEM SET synchronous_standby_names = 'other'")
   await primary.query('SELECT pg_reload_conf()')
   for (;;) {
     const [seen] = await primary.query('SELECT application_name, sync_state FROM pg_stat_replication')
-    if (seen?.['application_name'] === 'first' && seen['sync_state'] === 'sync') break
+    if (seen?.['application_name'] === 'other' && seen['sync_state'] === 'sync') break
     await new Promise((resolve) => { setTimeout(resolve, 50) })
   }
   await primary.query('CREATE TABLE kept AS SELECT 1 AS n')
