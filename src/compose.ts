@@ -3,7 +3,7 @@ import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
-import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
+import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay, type Wakeups } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
@@ -17,6 +17,8 @@ import { handle, type FlowDependencies } from './request/handle.ts'
 import { askToSwitch, passOn, type Abortable, type PassingDependencies } from './request/pass-on.ts'
 import { LeaseKeeper } from './request/lease.ts'
 import { Policies } from './request/policies.ts'
+import { Watch } from './request/watch.ts'
+import { LocalWakeups } from './store/local-wakeups.ts'
 import { ReplyMemory } from './store/reply-memory.ts'
 import { openEmbeddedStore } from './store/sqlite/key-store.ts'
 import { tiered } from './store/tiered.ts'
@@ -29,6 +31,7 @@ import { openHttpUpstream } from './upstream/http-upstream.ts'
 export interface Seams {
   readonly checkpoint?: Checkpoint
   readonly store?: (authority: KeyStore) => KeyStore
+  readonly wakeups?: Wakeups
   readonly loopDelay?: Pick<LoopDelay, 'recentMs'>
 }
 
@@ -54,7 +57,8 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
-  const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock })
+  const wakeups = seams.wakeups ?? new LocalWakeups()
+  const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock, wakeups })
   const replies = new ReplyMemory(REPLY_MEMORY_BYTES, clock)
   const store = tiered(seams.store?.(authority) ?? authority, replies)
   const policies = await inForce(config, store, journal)
@@ -73,6 +77,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),
+    watch: new Watch({ store, wakeups, clock, random }),
     checkpoint: seams.checkpoint ?? null,
   }
   const through: PassingDependencies = { upstream: passed, clock, limits: config.limits, underWay: passing }
@@ -122,6 +127,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
       await drained
       await settledAll(unsettled)
     })
+    flow.watch.stop()
     for (const attempt of [...underWay, ...passing]) attempt.abort('shutdown')
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
@@ -131,6 +137,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await upstream.close()
     await tokens.close()
     await passed.close()
+    await wakeups.close()
     await store.close()
     await admin.close()
     journal.info('sidecar.stopped', { unsettled: unsettled.size })

@@ -8,7 +8,8 @@ import { fingerprintUnder } from './compare.ts'
 import { Flight, type Flights } from './flight.ts'
 import type { LeaseKeeper } from './lease.ts'
 import { settle } from './settle.ts'
-import { follow, join } from './wait.ts'
+import { accompany, follow, join } from './wait.ts'
+import type { Watch } from './watch.ts'
 
 /*
  * Flow one. A client's request goes down this list; each stage may end it, and docs/architecture.md draws the exits.
@@ -31,6 +32,7 @@ export interface FlowDependencies {
   readonly limits: { readonly requestBodyBytes: number, readonly socketWaitMs: number, readonly keptReplyBytes: number }
   readonly leases: LeaseKeeper
   readonly flights: Flights
+  readonly watch: Watch
   readonly underWay: Set<Attempt>
   /** flights that are not settled yet; a shutdown waits for them */
   readonly unsettled: Set<Promise<unknown>>
@@ -62,7 +64,10 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
     return report(entry, replayed(known, entry, deps.clock.wallMs()), startedAt, deps)
   }
   const flight = deps.flights.get(entry.id)
-  if (flight !== undefined && await flight.claimed) return report(entry, await join(entry, flight, deps), startedAt, deps)
+  if (flight !== undefined) {
+    const start = await flight.start
+    if (start !== 'elsewhere') return report(entry, await (start === 'claimed' ? join : accompany)(entry, flight, deps), startedAt, deps)
+  }
   return lead(entry, startedAt, deps)
 }
 
@@ -108,8 +113,8 @@ async function fly(entry: Entry, flight: Flight, course: Course, deps: FlowDepen
       if (claimed.kind !== 'busy') return ending
       course.phase = 'following'
       course.operationRef = ending.operationRef
-      flight.end(told) // a follower of another process must not hold up those of this one
-      return await follow(entry, ending, deps)
+      flight.sayFollowing(ending.operationRef)
+      return await follow(entry, ending, null, deps)
     }
     const { operationRef, recovering, retainUntil } = claimed
     course.phase = 'attempting'
