@@ -17,6 +17,7 @@ import { handle, type FlowDependencies } from './request/handle.ts'
 import { askToSwitch, passOn, type Abortable, type PassingDependencies } from './request/pass-on.ts'
 import { LeaseKeeper } from './request/lease.ts'
 import { Policies } from './request/policies.ts'
+import { OutageLog } from './request/unprotected.ts'
 import { Watch } from './request/watch.ts'
 import { LocalWakeups } from './store/local-wakeups.ts'
 import { ReplyMemory } from './store/reply-memory.ts'
@@ -77,6 +78,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),
+    outages: new OutageLog(clock, journal),
     watch: new Watch({ store, wakeups, clock, random }),
     checkpoint: seams.checkpoint ?? null,
   }
@@ -84,7 +86,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const streaming: PassingDependencies = { ...through, upstream }
   const upkeep = new Upkeep(store, clock, meter, journal)
   let draining = false
-  const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
+  const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining, policies) })
   const systemDelay = new SystemLoopDelay()
   const loopDelay = seams.loopDelay ?? systemDelay
   const proxy = new ProxyListener({
@@ -156,13 +158,14 @@ async function inForce(config: Config, store: KeyStore, journal: Journal): Promi
   return policies
 }
 
-async function notReady(store: KeyStore, draining: boolean): Promise<string[]> {
+/** Where a route goes on without the store, nobody may be kept from reaching it because the store is gone. */
+async function notReady(store: KeyStore, draining: boolean, policies: Policies): Promise<string[]> {
   if (draining) return ['draining']
   try {
     await store.census()
     return []
   } catch (error) {
-    if (error instanceof StoreUnavailable) return ['store unavailable']
+    if (error instanceof StoreUnavailable) return policies.routes.some(({ action }) => action.kind === 'guard' && action.policy.storeOutage === 'open') ? [] : ['store unavailable']
     throw error
   }
 }

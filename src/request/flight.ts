@@ -27,7 +27,8 @@ export class Flight {
     this.ended = new Promise((resolve) => { this.#sayEnded = resolve })
   }
 
-  sayClaimed(operationRef: string): void {
+  /** null: it is sent unprotected, and what it keeps back are the duplicates of this process alone */
+  sayClaimed(operationRef: string | null): void {
     this.operationRef = operationRef
     this.#sayStart('claimed')
   }

@@ -17,7 +17,7 @@ import { MemoryKeyStore } from '../support/memory-key-store.ts'
 import { NotedJournal } from '../support/quiet.ts'
 
 const NAMESPACE = { secret: 'secret', service: 'charges' }
-const PATIENT = { gone: () => false, overdue: () => false }
+const PATIENT = { gone: () => false, overdue: () => false, hung: null }
 const REJECT: Pick<Policy, 'leaseMs' | 'inFlight' | 'whenUnsure'> = { leaseMs: 60_000, inFlight: { kind: 'reject' }, whenUnsure: { kind: 'hold' } }
 const RAW: FingerprintSpec = { version: 2, mode: 'raw', headers: [] }
 const REPLY = { kind: 'kept', reply: { status: 201, headers: [], body: Buffer.from('done'), trailers: [] } } as const

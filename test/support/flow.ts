@@ -4,6 +4,7 @@ import { admit } from '../../src/request/admit.ts'
 import type { Answer, Call } from '../../src/request/call.ts'
 import { handle, type FlowDependencies } from '../../src/request/handle.ts'
 import { LeaseKeeper } from '../../src/request/lease.ts'
+import { OutageLog } from '../../src/request/unprotected.ts'
 import { Watch } from '../../src/request/watch.ts'
 import { NotedJournal, NotedMeter } from './quiet.ts'
 
@@ -31,6 +32,7 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
     namespace: { secret: 'secret', service },
     leases: new LeaseKeeper(store, clock, journal),
     flights: new Map(),
+    outages: new OutageLog(clock, journal),
     watch: new Watch({ store, wakeups, clock, random }),
     underWay: new Set(),
     unsettled: new Set(),
