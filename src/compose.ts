@@ -55,7 +55,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
   const wakeups = seams.wakeups ?? new LocalWakeups()
-  const { store, replies } = await openTiers({ config, clock, random, meter }, async () => {
+  const { store, replies } = await openTiers({ config, clock, random, meter, journal }, async () => {
     const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock, wakeups })
     return seams.store?.(authority) ?? authority
   })

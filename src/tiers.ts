@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from './config/config.ts'
-import type { Clock, KeyStore, Random, Wakeups } from './core/ports.ts'
+import type { Clock, Journal, KeyStore, Random, Wakeups } from './core/ports.ts'
 import { Keyring } from './store/keyring.ts'
 import { openRedis, type OpenRedis } from './store/redis/open.ts'
 import { ReplyMemory } from './store/reply-memory.ts'
@@ -22,6 +22,7 @@ export interface Surroundings {
   readonly clock: Clock
   readonly random: Random
   readonly meter: Metrics
+  readonly journal: Journal
 }
 
 /** What `openTiers` leaves to be closed is one thing: the store. */
@@ -46,13 +47,13 @@ export async function openTiers(surroundings: Surroundings, openAuthority: (wake
 }
 
 /** Does not wait for Redis to answer. */
-async function redisOf({ config, clock, random, meter }: Surroundings): Promise<OpenRedis | null> {
+async function redisOf({ config, clock, random, meter, journal }: Surroundings): Promise<OpenRedis | null> {
   const { redis } = config.store
   if (redis === null) return null
   const ca = redis.caFile === null ? null : await readFile(redis.caFile, 'utf8').catch((cause: unknown) => {
     throw new Error(`store.redis.ca_file (${redis.caFile}) cannot be read`, { cause })
   })
-  return openRedis({ target: redis.target, ca, service: config.service, timeoutMs: redis.timeoutMs, keepMs: redis.keepMs, clock, random, meter })
+  return openRedis({ target: redis.target, ca, service: config.service, timeoutMs: redis.timeoutMs, keepMs: redis.keepMs, clock, random, meter, journal })
 }
 
 async function around(authority: KeyStore, redis: OpenRedis | null, { config, clock, random, meter }: Surroundings): Promise<Tiered> {

@@ -6,15 +6,16 @@ function scene(uniform = 1) {
   const clock = new FakeClock()
   const probes: number[] = []
   const server = { answers: true }
+  const changes: boolean[] = []
   const circuit = new Circuit({ clock, random: { uniform: () => uniform, token: () => '' }, probe: () => {
     probes.push(clock.monotonicMs())
     return Promise.resolve(server.answers)
-  } })
-  return { clock, probes, server, circuit }
+  }, changed: (closed) => changes.push(closed) })
+  return { clock, probes, server, circuit, changes }
 }
 
 test('it begins open, closes when a probe is answered, and opens at once when something is wrong', async (t) => {
-  const { clock, circuit, probes } = scene()
+  const { clock, circuit, probes, changes } = scene()
   t.notOk(circuit.closed)
   await clock.advance(200)
   t.ok(circuit.closed)
@@ -22,6 +23,7 @@ test('it begins open, closes when a probe is answered, and opens at once when so
   t.notOk(circuit.closed)
   circuit.trip()
   t.equal(probes.length, 1, 'a trip is no probe')
+  t.strictSame(changes, [true, false])
 })
 
 test('pauses between probes double up to 5 s, and are jittered down to half', async (t) => {

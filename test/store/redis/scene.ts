@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/host/clock.ts'
 import { systemRandom } from '../../../src/host/random.ts'
 import { openRedis, type OpenRedis } from '../../../src/store/redis/open.ts'
 import type { RedisReplies } from '../../../src/store/redis/reply-cache.ts'
-import { NotedMeter } from '../../support/quiet.ts'
+import { NotedJournal, NotedMeter } from '../../support/quiet.ts'
 
 export interface Scene {
   readonly redis: OpenRedis
@@ -39,7 +39,7 @@ export async function sceneBefore(t: Test, url: string, { ca, secret = SECRET, s
   const target = parseRedisUrl(url)
   if (target === undefined) throw new Error('no URL of a Redis')
   const meter = new NotedMeter()
-  const redis = await openRedis({ target, ca: ca ?? null, service, timeoutMs: 50, keepMs, clock: systemClock(), random: systemRandom(), meter })
+  const redis = await openRedis({ target, ca: ca ?? null, service, timeoutMs: 50, keepMs, clock: systemClock(), random: systemRandom(), meter, journal: new NotedJournal() })
   t.teardown(() => redis.close())
   const replies = redis.replies(secret)
   return {
