@@ -18,7 +18,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     upstreamHost: 'preserve',
     trust: { proxies: [], forwarded: 'when-sent' },
     admin: { listen: { host: '127.0.0.1', port: 9901 } },
-    store: { dataDir: './data', embedded: 'auto' },
+    store: { dataDir: './data', embedded: 'auto', redis: null, sealing: [] },
     limits: { requestBodyBytes: 8_388_608, keptReplyBytes: 1_048_576, heldBodiesBytes: 67_108_864, upstreamConnections: 256, socketWaitMs: 5000, connectTimeoutMs: 5000, headerBytes: 16_384, headerCount: 100, targetBytes: 8192, headerTimeMs: 10_000, bodyTimeMs: 30_000, idleTimeMs: 65_000, connections: 10_000, eventLoopDelayMs: 200 },
     shutdownGraceMs: 25_000,
     logLevel: 'info',

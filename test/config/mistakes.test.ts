@@ -64,7 +64,7 @@ test('of two forms of a field the one that was meant is judged', async (t) => {
 test('a field with nothing behind its colon is a mistake, at the field', async (t) => {
   t.strictSame(await mistakesIn('routes:\nstore:\n'), [
     '1:1: routes: found nothing; needed: a list of groups, each after a dash',
-    '2:1: store: found nothing; needed: a group of fields (data_dir, embedded)',
+    '2:1: store: found nothing; needed: a group of fields (data_dir, embedded, redis, sealing)',
   ])
 })
 
