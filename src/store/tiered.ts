@@ -15,19 +15,13 @@ export function tiered(authority: KeyStore, memory: ReplyMemory): KeyStore {
       return outcome
     },
     async resolve(id, fence, resolution, act) {
-      const written = await authority.resolve(id, fence, resolution, act)
-      memory.forget(id)
-      return written
+      return await authority.resolve(id, fence, resolution, act).finally(() => memory.forget(id))
     },
     async evict(id, act) {
-      const eviction = await authority.evict(id, act)
-      memory.forget(id)
-      return eviction
+      return await authority.evict(id, act).finally(() => memory.forget(id))
     },
     async forget(id, act) {
-      const forgetting = await authority.forget(id, act)
-      memory.forget(id)
-      return forgetting
+      return await authority.forget(id, act).finally(() => memory.forget(id))
     },
     audit: (limit) => authority.audit(limit),
     flag: (id) => authority.flag(id),
