@@ -54,10 +54,10 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
-  const wakeups = seams.wakeups ?? new LocalWakeups()
-  const { store, replies } = await openTiers({ config, clock, random, meter, journal }, async () => {
-    const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock, wakeups })
-    return seams.store?.(authority) ?? authority
+  const { store, replies, wakeups } = await openTiers({ config, clock, random, meter, journal }, async () => {
+    const local = seams.wakeups ?? new LocalWakeups() // the embedded store belongs to one process
+    const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock, wakeups: local })
+    return { authority: seams.store?.(authority) ?? authority, wakeups: local }
   })
   const policies = await inForce(config, store, journal)
   const secret = await store.secret(random.token(32))

@@ -21,25 +21,30 @@ export interface Surroundings {
   readonly config: Pick<Config, 'service' | 'store'>
   readonly clock: Clock
   readonly random: Random
-  readonly meter: Metrics
-  readonly journal: Journal
+  readonly meter: Pick<Metrics, 'observe' | 'cacheHit' | 'cacheMiss' | 'cacheFill'>
+  readonly journal: Pick<Journal, 'info' | 'warn'>
 }
 
-/** What `openTiers` leaves to be closed is one thing: the store. */
+/** The authority, and what tells waiters that a record of it left `in_flight`. */
+export interface OpenedStore {
+  readonly authority: KeyStore
+  readonly wakeups: Wakeups
+}
+
+/** To be closed: the store, which closes the authority and Redis, and the wake-ups. */
 export interface OpenTiers extends Tiered {
-  /** words between the processes that share the Redis; null without one */
-  readonly wakeups: Wakeups | null
+  readonly wakeups: Wakeups
 }
 
 /**
- * Opens Redis, if there is one, then the authority by `openAuthority`, which is given the words to publish, and puts the
- * tiers together.
+ * Opens Redis, if there is one, then the authority by `openAuthority`, which may take the wake-ups that Redis offers, and
+ * puts the tiers together.
  */
-export async function openTiers(surroundings: Surroundings, openAuthority: (wakeups: Wakeups | null) => Promise<KeyStore>): Promise<OpenTiers> {
+export async function openTiers(surroundings: Surroundings, openAuthority: (offered: Wakeups | null) => Promise<OpenedStore>): Promise<OpenTiers> {
   const redis = await redisOf(surroundings)
   try {
-    const authority = await openAuthority(redis?.wakeups ?? null)
-    return { ...await around(authority, redis, surroundings), wakeups: redis?.wakeups ?? null }
+    const { authority, wakeups } = await openAuthority(redis?.wakeups ?? null)
+    return { ...await around(authority, redis, surroundings), wakeups }
   } catch (error) {
     await redis?.close() // its connections would keep the process alive
     throw error
