@@ -14,11 +14,23 @@ export function tiered(authority: KeyStore, memory: ReplyMemory): KeyStore {
       if (outcome.kind === 'replay') memory.remember(request.id, outcome)
       return outcome
     },
-    async resolve(id, fence, resolution) {
-      const written = await authority.resolve(id, fence, resolution)
+    async resolve(id, fence, resolution, act) {
+      const written = await authority.resolve(id, fence, resolution, act)
       memory.forget(id)
       return written
     },
+    async evict(id, act) {
+      const eviction = await authority.evict(id, act)
+      memory.forget(id)
+      return eviction
+    },
+    async forget(id, act) {
+      const forgetting = await authority.forget(id, act)
+      memory.forget(id)
+      return forgetting
+    },
+    audit: (limit) => authority.audit(limit),
+    flag: (id) => authority.flag(id),
     complete: (claim, completion) => authority.complete(claim, completion),
     release: (claim) => authority.release(claim),
     abandon: (claim, cause, attempts) => authority.abandon(claim, cause, attempts),

@@ -1,6 +1,7 @@
 import type { StatementResultingChanges } from 'node:sqlite'
 import type { OutboxEvent } from '../../core/event.ts'
-import type { KeyRecord } from '../../core/record.ts'
+import type { AuditEntry, KeyRecord } from '../../core/record.ts'
+import { insertAuditRow, readAuditRows } from './audit-rows.ts'
 import { checksumOf, columnsOf, Damaged, eventChecksum, FIXED_COLUMNS, recordOf, verify, type Row } from './rows.ts'
 import { readKeySpaceRow, writeKeySpaceRow } from './key-space-row.ts'
 import { readLedger, readSecret, writeLedger, writeSecret, type Ledger } from './ledger.ts'
@@ -110,6 +111,15 @@ export class KeyRows {
   insertEvent(event: OutboxEvent, nowMs: number): void {
     this.#sql['insert-event'].run(event.id, event.sink, event.lane, event.type, event.payload, nowMs, eventChecksum(event, nowMs))
     this.#changed = true
+  }
+
+  insertAudit(entry: AuditEntry): void {
+    insertAuditRow(this.#sql, entry)
+    this.#changed = true
+  }
+
+  audit(limit: number): AuditEntry[] {
+    return readAuditRows(this.#sql, limit)
   }
 
   secret(candidate: string): string {

@@ -30,6 +30,8 @@ export function prepareAll(database: DatabaseSync) {
     'update-key': prepare(database, 'update-key'),
     'delete-key': prepare(database, 'delete-key'),
     'insert-event': prepare(database, 'insert-event'),
+    'insert-audit': prepare(database, 'insert-audit'),
+    audit: prepare(database, 'audit'),
   }
 }
 
