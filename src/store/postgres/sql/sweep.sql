@@ -6,3 +6,4 @@ delete from {schema}.key_record
     order by retain_until limit $2::int
       for update skip locked
  )
+returning 1
