@@ -50,7 +50,7 @@ export function sendClaims(batch: readonly ClaimRequest[], link: Link): Promise<
 }
 
 function judge(row: Row, place: number, request: ClaimRequest, answer: Answer, changes: Changes): void {
-  switch (row[1]) {
+  switch (text(row, 1)) {
     case 'new': answer(place, claimedNew(row, request)); break
     case 'replay': answer(place, { kind: 'replay', reply: replyAt(row, 11), fence: number(row, 4), fingerprint: text(row, 10), spec: text(row, 8), parts: text(row, 9), operationRef: text(row, 3), retainUntil: number(row, 2) }); break
     case 'busy': answer(place, { kind: 'busy', retryAfterMs: number(row, 5), operationRef: text(row, 3) }); break

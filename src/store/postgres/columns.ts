@@ -26,7 +26,7 @@ export function numbers<T>(rows: readonly T[], of: (row: T) => number | null): s
   return `${literal}}`
 }
 
-export function ids<T extends { readonly id: string }>(rows: readonly T[]): Buffer {
+export function ids(rows: readonly { readonly id: string }[]): Buffer {
   const packed = Buffer.alloc(rows.length * ID_BYTES)
   let place = 0
   for (const { id } of rows) {
