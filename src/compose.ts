@@ -17,11 +17,10 @@ import { handle, type FlowDependencies } from './request/handle.ts'
 import { askToSwitch, passOn, type Abortable, type PassingDependencies } from './request/pass-on.ts'
 import { LeaseKeeper } from './request/lease.ts'
 import { Policies } from './request/policies.ts'
-import { ReplyMemory } from './store/reply-memory.ts'
 import { openEmbeddedStore } from './store/sqlite/key-store.ts'
-import { tiered } from './store/tiered.ts'
 import { openJournal } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
+import { aroundAuthority, redisOf } from './tiers.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { openHttpUpstream } from './upstream/http-upstream.ts'
 
@@ -41,9 +40,6 @@ export interface Sidecar {
   stop(): Promise<void>
 }
 
-/** Bytes of completed replies that a process remembers; beyond it the authority is asked. */
-const REPLY_MEMORY_BYTES = 32 * 1024 * 1024
-
 /** What settling may take after the grace, once all attempts were ended. */
 const SETTLE_GRACE_MS = 5000
 
@@ -54,9 +50,9 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
+  const redis = await redisOf({ config, clock, random, meter })
   const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock })
-  const replies = new ReplyMemory(REPLY_MEMORY_BYTES, clock)
-  const store = tiered(seams.store?.(authority) ?? authority, replies)
+  const { store, replies } = await aroundAuthority(seams.store?.(authority) ?? authority, redis, { config, clock, random, meter })
   const policies = await inForce(config, store, journal)
   const secret = await store.secret(random.token(32))
   const connections = { origin: config.upstream.origin, connections: config.limits.upstreamConnections, connectTimeoutMs: config.limits.connectTimeoutMs }

@@ -1,9 +1,11 @@
 import { METHODS } from 'node:http'
 import { parsePointer } from '../core/json-pointer.ts'
 import { readPath } from '../core/path.ts'
+import { parseRedisUrl } from '../core/redis-target.ts'
 import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseKeysUrl, parseLoopback, parseOrigin } from './addresses.ts'
 import { nearest } from './nearest.ts'
+import { parseSecret } from './secret.ts'
 import { nearDurations, nearSizes, parseDuration, parseSize } from './units.ts'
 
 /** A kind of text that the schema names with `format`. */
@@ -98,6 +100,18 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
   'network': {
     expected: 'an address or a network such as 10.0.0.7, 10.0.0.0/8 or fd00::/8',
     accepts: (text) => parseNetwork(text) !== undefined,
+  },
+  'redis-url': {
+    expected: 'a Redis as redis://host:6379, redis+sentinel://host:26379,host/master-name or redis+cluster://host,host (rediss for TLS), with user:password@ in front of the host if need be',
+    accepts: (text) => parseRedisUrl(text) !== undefined,
+  },
+  'sealing-key-id': {
+    expected: '1 to 32 of the characters A-Z a-z 0-9 . _ -',
+    accepts: (text) => /^[A-Za-z0-9._-]{1,32}$/.test(text),
+  },
+  'sealing-secret': {
+    expected: '32 bytes in base64, as openssl rand -base64 32 makes them',
+    accepts: (text) => parseSecret(text) !== undefined,
   },
   'service-name': {
     expected: '1 to 64 of the characters A-Z a-z 0-9 . _ -',

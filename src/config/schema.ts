@@ -16,6 +16,8 @@ const SIZE = { type: 'string', format: 'size-with-unit', pattern: SIZE_PATTERN, 
 const DELAY = { type: 'string', format: 'duration-with-unit', pattern: DURATION_PATTERN, formatMaximum: '24h' } as const
 const METHOD = { type: 'string', format: 'http-method', pattern: '^[A-Z][A-Z-]*$' } as const
 
+const REDIS_URL = { type: 'string', format: 'redis-url', pattern: '^rediss?(\\+sentinel|\\+cluster)?://' } as const
+
 const MATCH = {
   type: 'object',
   additionalProperties: false,
@@ -97,6 +99,34 @@ export const SCHEMA = {
       properties: {
         data_dir: { type: 'string', minLength: 1, default: './data', description: 'The directory of the embedded store, on a disk that survives the process. Relative to the working directory.' },
         embedded: { const: 'single-instance', description: 'Says that exactly one process runs, where the embedded store would be refused otherwise: in Kubernetes.' },
+        redis: {
+          anyOf: [REDIS_URL, {
+            type: 'object', additionalProperties: false, required: ['url'], examples: ['{url: redis://127.0.0.1:6379, keep: 1h}'],
+            properties: {
+              url: { ...REDIS_URL, description: 'As above.' },
+              ca_file: { type: 'string', minLength: 1, description: 'The certificates (PEM) that may have signed those of the servers, with `rediss://`; without it, those that node trusts.' },
+              keep: { ...DELAY, formatMinimum: '1s', formatMaximum: '365d', default: '24h', description: 'Longest time that a reply stays in Redis; never longer than its retention.' },
+              timeout: { ...DELAY, formatMinimum: '1ms', formatMaximum: '1s', default: '50ms', description: 'Longest wait for Redis; past it the authority is asked, and Redis is left alone until it answers again.' },
+            },
+          }],
+          description: 'A Redis that remembers completed replies for all processes, or the same with its own fields. `redis://user:password@host:6379/0`, `redis+sentinel://host:26379,host/master-name`, `redis+cluster://host,host`; `rediss` for TLS. It decides nothing: losing, flushing or switching it costs time only.',
+        },
+        sealing: {
+          type: 'object', additionalProperties: false, required: ['keys'], description: 'Seals stored replies (AES-256-GCM), in the store and in Redis.',
+          properties: {
+            keys: {
+              type: 'array', minItems: 1, maxItems: 16,
+              items: {
+                type: 'object', additionalProperties: false, required: ['id', 'secret'],
+                properties: {
+                  id: { type: 'string', format: 'sealing-key-id', pattern: '^[A-Za-z0-9._-]{1,32}$', description: 'The name of the key, which is stored with what it sealed.' },
+                  secret: { type: 'string', format: 'sealing-secret', description: '32 random bytes in base64, such as `openssl rand -base64 32` makes; from a variable: `${SEALING_KEY}`.' },
+                },
+              },
+              description: 'The first key seals, all of them open. Put a new one in front, and take the old one out when the longest retention is over: what no key opens is answered 503.',
+            },
+          },
+        },
       },
     },
     limits: {
