@@ -1,9 +1,8 @@
-import { resolve as resolvePath } from 'node:path'
 import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
-import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
+import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay, type Wakeups } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
@@ -11,13 +10,15 @@ import { SystemLoopDelay } from './host/loop-delay.ts'
 import { systemRandom } from './host/random.ts'
 import { JwtVerifier } from './identity/jwt.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
+import { openStore } from './open-store.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
 import { askToSwitch, passOn, type Abortable, type PassingDependencies } from './request/pass-on.ts'
 import { LeaseKeeper } from './request/lease.ts'
 import { Policies } from './request/policies.ts'
-import { openEmbeddedStore } from './store/sqlite/key-store.ts'
+import { OutageLog } from './request/unprotected.ts'
+import { Watch } from './request/watch.ts'
 import { openJournal } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { aroundAuthority, redisOf } from './tiers.ts'
@@ -28,6 +29,7 @@ import { openHttpUpstream } from './upstream/http-upstream.ts'
 export interface Seams {
   readonly checkpoint?: Checkpoint
   readonly store?: (authority: KeyStore) => KeyStore
+  readonly wakeups?: Wakeups
   readonly loopDelay?: Pick<LoopDelay, 'recentMs'>
 }
 
@@ -51,7 +53,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
   const redis = await redisOf({ config, clock, random, meter })
-  const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock })
+  const { authority, wakeups } = await openStore(config, { clock, random, journal, wakeups: seams.wakeups ?? redis?.wakeups ?? null })
   const { store, replies } = await aroundAuthority(seams.store?.(authority) ?? authority, redis, { config, clock, random, meter })
   const policies = await inForce(config, store, journal)
   const secret = await store.secret(random.token(32))
@@ -69,13 +71,15 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),
+    outages: new OutageLog(clock, journal),
+    watch: new Watch({ store, wakeups, clock, random }),
     checkpoint: seams.checkpoint ?? null,
   }
   const through: PassingDependencies = { upstream: passed, clock, limits: config.limits, underWay: passing }
   const streaming: PassingDependencies = { ...through, upstream }
   const upkeep = new Upkeep(store, clock, meter, journal)
   let draining = false
-  const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
+  const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining, policies) })
   const systemDelay = new SystemLoopDelay()
   const loopDelay = seams.loopDelay ?? systemDelay
   const proxy = new ProxyListener({
@@ -118,6 +122,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
       await drained
       await settledAll(unsettled)
     })
+    flow.watch.stop()
     for (const attempt of [...underWay, ...passing]) attempt.abort('shutdown')
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
@@ -127,6 +132,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await upstream.close()
     await tokens.close()
     await passed.close()
+    await wakeups.close()
     await store.close()
     await admin.close()
     journal.info('sidecar.stopped', { unsettled: unsettled.size })
@@ -145,13 +151,14 @@ async function inForce(config: Config, store: KeyStore, journal: Journal): Promi
   return policies
 }
 
-async function notReady(store: KeyStore, draining: boolean): Promise<string[]> {
+/** Where a route goes on without the store, nobody may be kept from reaching it because the store is gone. */
+async function notReady(store: KeyStore, draining: boolean, policies: Policies): Promise<string[]> {
   if (draining) return ['draining']
   try {
     await store.census()
     return []
   } catch (error) {
-    if (error instanceof StoreUnavailable) return ['store unavailable']
+    if (error instanceof StoreUnavailable) return policies.routes.some(({ action }) => action.kind === 'guard' && action.policy.storeOutage === 'open') ? [] : ['store unavailable']
     throw error
   }
 }

@@ -13,10 +13,11 @@ import type { ScopePolicy } from '../core/scope.ts'
 import type { KeyPlace } from '../core/token.ts'
 import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
-import type { Config, RedisConfig, SealingKeyConfig } from './config.ts'
+import type { Config, PostgresConfig, RedisConfig, SealingKeyConfig } from './config.ts'
 import { filingOf } from './filing.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
+import { outageWarnings } from './outages.ts'
 import { parseSecret } from './secret.ts'
 import { shadowWarnings } from './shadows.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -46,7 +47,13 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     upstreamHost: top.upstream_host,
     trust: { proxies: trust.proxies.map((text) => proven(parseNetwork(text))), forwarded: trust.forwarded },
     admin: { listen: proven(parseAddress({ ...defaultsOf(properties.admin), ...document.admin }.listen)) },
-    store: { dataDir: store.data_dir, embedded: document.store?.embedded ?? 'auto', redis: redisOf(document.store?.redis), sealing: sealingOf(document.store?.sealing) },
+    store: {
+      dataDir: store.data_dir,
+      embedded: document.store?.embedded ?? 'auto',
+      postgres: postgresOf(document.store?.postgres),
+      redis: redisOf(document.store?.redis),
+      sealing: sealingOf(document.store?.sealing),
+    },
     limits: {
       requestBodyBytes: bytes(limits.request_body),
       keptReplyBytes: bytes(limits.kept_reply),
@@ -69,11 +76,19 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     keySpace: { service: top.service, routes: routes.map((route, i) => filingRoute(route, defaults, document.routes?.[i] ?? {})) },
     accept: new Set(top.accept),
     written: from === 'file' ? document : { ...document, defaults },
-    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured)],
+    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...outageWarnings(routes)],
   }
 }
 
 type StoreGroup = NonNullable<Document['store']>
+
+function postgresOf(written: StoreGroup['postgres']): PostgresConfig | null {
+  if (written === undefined) return null
+  const [, fields] = SCHEMA.properties.store.properties.postgres.anyOf
+  const postgres = { ...defaultsOf(fields), ...(typeof written === 'string' ? { url: written } : written) }
+  const { url, connections, schema, partitions, migrate, durability, deadline, prepare = true } = postgres
+  return { url, connections, schema, partitions, migrate, durability, deadlineMs: ms(deadline), prepare }
+}
 
 function redisOf(written: StoreGroup['redis']): RedisConfig | null {
   if (written === undefined) return null
@@ -140,6 +155,8 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
     leaseMs: ms(idempotency.lease),
     inFlight: idempotency.in_flight === 'reject' ? { kind: 'reject' } : { kind: 'wait', waitMs: ms(idempotency.in_flight.wait) },
     whenUnsure,
+    storeOutage: idempotency.store_outage,
+    claimWithinMs: ms(idempotency.claim_within),
     status: { rules: rulesOf(status), inProgress: inProgressOf(idempotency.when_unsure) },
     unknownStatus: idempotency.unknown_status,
     closeDelimited: idempotency.close_delimited,

@@ -222,6 +222,8 @@ export interface Meter {
   answered(status: number, method: string, route: string): void
   /** an unsafe request with a key on a route that looks at no keys */
   unguarded(route: string): void
+  /** the store was gone, and a request of this route was sent without protection */
+  failedOpen(route: string): void
   /** a request or a connection ran into this limit */
   limited(limit: LimitName): void
   census(census: Census): void

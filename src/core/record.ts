@@ -37,7 +37,8 @@ export interface Claim {
  */
 export type Parts = string
 
-export type DoubtCause = 'lease-expired' | 'connection-lost' | 'reply-incomplete' | 'ambiguous-status' | 'deadline' | 'shutdown'
+/** `sent-unprotected`: the claim's result was unknown, and its route sends in an outage of the store (core/policy.ts). */
+export type DoubtCause = 'lease-expired' | 'connection-lost' | 'reply-incomplete' | 'ambiguous-status' | 'deadline' | 'shutdown' | 'sent-unprotected'
 
 export type KeyState =
   | { readonly state: 'in_flight', readonly leaseUntil: number }

@@ -2,6 +2,9 @@ import type { Fingerprint } from '../core/fingerprint.ts'
 import type { KeyId } from '../core/record.ts'
 import type { Answer } from './call.ts'
 
+/** `claimed`: the claim is ours. `following`: some other process has it. `elsewhere`: a replay, a mismatch, no store. */
+export type FlightStart = 'claimed' | 'following' | 'elsewhere'
+
 /**
  * A request of this process that asks for, or holds, the claim of a key. Duplicates that arrive meanwhile are
  * compared and told here and spare the store; across processes the claim itself decides.
@@ -11,28 +14,34 @@ export class Flight {
   /** of the credential that it flies for; see `Known` */
   readonly witness: string | null
   operationRef: string | null = null
-  /** true once the claim is ours; false if it led elsewhere (a replay, a mismatch, no store) */
-  readonly claimed: Promise<boolean>
+  readonly start: Promise<FlightStart>
   /** what a duplicate is told after the settle; never before it */
   readonly ended: Promise<Answer>
-  #sayClaimed!: (claimed: boolean) => void
+  #sayStart!: (start: FlightStart) => void
   #sayEnded!: (answer: Answer) => void
 
   constructor(fingerprint: Fingerprint, witness: string | null) {
     this.fingerprint = fingerprint
     this.witness = witness
-    this.claimed = new Promise((resolve) => { this.#sayClaimed = resolve })
+    this.start = new Promise((resolve) => { this.#sayStart = resolve })
     this.ended = new Promise((resolve) => { this.#sayEnded = resolve })
   }
 
-  sayClaimed(operationRef: string): void {
+  /** null: it is sent unprotected, and what it keeps back are the duplicates of this process alone */
+  sayClaimed(operationRef: string | null): void {
     this.operationRef = operationRef
-    this.#sayClaimed(true)
+    this.#sayStart('claimed')
+  }
+
+  /** Another process holds the key, and this one waits for it. */
+  sayFollowing(operationRef: string | null): void {
+    this.operationRef = operationRef
+    this.#sayStart('following')
   }
 
   /** Ends the flight for all who wait. A flight that never held the claim only says so. */
   end(answer: Answer): void {
-    this.#sayClaimed(false)
+    this.#sayStart('elsewhere')
     this.#sayEnded(answer)
   }
 }

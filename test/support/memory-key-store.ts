@@ -70,6 +70,7 @@ export class MemoryKeyStore implements KeyStore {
   flag: KeyStore['flag'] = (id) => this.#flagged.flag(id, () => this.find({ id }, 1))
 
   find: KeyStore['find'] = (by, limit) => this.#turn(() => {
+    if ('id' in by) return [this.#records.get(by.id)].filter((record) => record !== undefined).slice(0, limit)
     const wanted = Object.entries(by)
     return [...this.#records.values()].filter((record) => wanted.every(([name, value]) => Object.entries(record).some(([key, held]) => key === name && held === value))).slice(0, limit)
   })
