@@ -1,6 +1,7 @@
 import { HELP, parseArguments } from './cli/arguments.ts'
 import { check } from './cli/check.ts'
 import { explain } from './cli/explain.ts'
+import { migrateStore } from './cli/migrate.ts'
 import { CONSOLE, EXIT, readVersion } from './cli/output.ts'
 import { serve } from './cli/serve.ts'
 
@@ -16,6 +17,9 @@ export async function main(argv: readonly string[]): Promise<void> {
       return
     case 'explain':
       process.exitCode = await explain(command.asked, command.flags, process.env, CONSOLE)
+      return
+    case 'migrate':
+      process.exitCode = await migrateStore(command.flags, process.env, CONSOLE)
       return
     case 'help':
       CONSOLE.line(HELP)

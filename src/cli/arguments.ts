@@ -13,6 +13,7 @@ export type Command =
   | { readonly kind: 'serve', readonly flags: Flags }
   | { readonly kind: 'check', readonly file: string, readonly flags: Overrides }
   | { readonly kind: 'explain', readonly asked: Asked, readonly flags: Flags }
+  | { readonly kind: 'migrate', readonly flags: Flags }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   /** nothing is done; one sentence for every mistake */
@@ -22,6 +23,7 @@ export const HELP = `Usage: onceward [flags]             run the sidecar
        onceward check FILE [flags]  say whether a configuration is right
        onceward explain METHOD PATH [-H 'Name: value' ...] [flags]
                                     say which route such a request takes, and what becomes of it
+       onceward migrate [flags]     make or update the tables in store.postgres
 
   --config FILE      the configuration (ONCEWARD_CONFIG)
   --upstream URL     the service behind, such as http://127.0.0.1:3000 (ONCEWARD_UPSTREAM); enough without a file
@@ -34,7 +36,7 @@ export const HELP = `Usage: onceward [flags]             run the sidecar
 A flag wins over its variable, and the variable over the file. docs/configuration.md has every field.
 Exit codes: 0 right or drained, 1 explained and refused, 64 wrong flags, 69 could not start, 78 wrong configuration.`
 
-const COMMANDS = ['check', 'explain']
+const COMMANDS = ['check', 'explain', 'migrate']
 const VALUED = ['--config', ...OVERRIDES.map(({ flag }) => flag)]
 const FLAGS = [...VALUED, '--help', '--version']
 
@@ -81,6 +83,7 @@ function commandOf(words: readonly string[], given: ReadonlyMap<string, string>,
   if (command === 'explain') return explainOf(operands, fields, flags)
   if (fields.length > 0) return wrong('-H belongs to explain')
   if (command === undefined) return { kind: 'serve', flags }
+  if (command === 'migrate') return operands.length === 0 ? { kind: 'migrate', flags } : wrong(`migrate takes no operands; ${operands.join(' ')} is too much`)
   const [file, ...more] = operands
   if (!COMMANDS.includes(command)) return wrong(`there is no command ${command}; ${hint(command, COMMANDS)}`)
   if (file === undefined) return wrong('check needs a FILE')
