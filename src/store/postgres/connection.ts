@@ -32,6 +32,9 @@ interface Flight {
   doubt: string | undefined
 }
 
+const SESSION = readStatement('session', '')
+const PLAN_BY_INDEX = readStatement('plan-by-index', '')
+
 const AS_TEXT = { getTypeParser: () => (text: string) => text }
 
 export class Connection {
@@ -130,10 +133,10 @@ export class Connection {
   }
 
   async #begin(): Promise<void> {
-    const session = await this.run(readStatement('session', ''), [], this.#options.connectMs)
+    const session = await this.run(SESSION, [], this.#options.connectMs)
     if (session.kind === 'failed') throw new Error(session.fault.detail)
     if (session.rows[0]?.[0] !== 'off') throw new Error('this server is read-only: a standby, or a primary that was')
     // Advice only, for one session: a pooler may hand it to another one, and unnamed statements are planned each time anyway.
-    if (this.#options.prepare) await this.run(readStatement('plan-by-index', ''), [], this.#options.connectMs)
+    if (this.#options.prepare) await this.run(PLAN_BY_INDEX, [], this.#options.connectMs)
   }
 }

@@ -20,8 +20,11 @@ export class Refused extends Error {}
 
 const CONFLICTS = ['40001', '40P01', '55P03']
 
-/** `26000` no such prepared statement, `42P05` there is one: a pooler that gives a connection to several clients. */
-const UNPREPARED = ['26000', '42P05']
+/**
+ * `26000` no such prepared statement, `42P05` there is one: a pooler that gives a connection to several clients. `0A000` a
+ * plan whose tables were migrated since.
+ */
+const UNPREPARED = ['26000', '42P05', '0A000']
 
 /**
  * FATAL ends the connection, and may come after the commit whose success was not told yet. Class 08 is what a pooler says

@@ -17,12 +17,17 @@ export function number(row: Row, column: number): number {
   return Number(text(row, column))
 }
 
+const CAUSES: Readonly<Record<DoubtCause, true>> = {
+  'lease-expired': true, 'connection-lost': true, 'reply-incomplete': true, 'ambiguous-status': true, 'deadline': true, 'shutdown': true, 'sent-unprotected': true,
+}
+
 export function causeAt(row: Row, column: number): DoubtCause {
   const cause = text(row, column)
-  switch (cause) {
-    case 'lease-expired': case 'connection-lost': case 'reply-incomplete': case 'ambiguous-status': case 'deadline': case 'shutdown': return cause
-    default: return damaged('the cause of a doubt is unknown')
-  }
+  return isCause(cause) ? cause : damaged('the cause of a doubt is unknown')
+}
+
+function isCause(word: string): word is DoubtCause {
+  return Object.hasOwn(CAUSES, word)
 }
 
 /** Status, headers, trailers and body, from `column` on. */
