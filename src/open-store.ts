@@ -1,31 +1,48 @@
 import { resolve as resolvePath } from 'node:path'
-import type { Config } from './config/config.ts'
-import type { Clock, Journal, KeyStore, Random, Wakeups } from './core/ports.ts'
+import type { KeyStore, Wakeups } from './core/ports.ts'
 import { LocalWakeups } from './store/local-wakeups.ts'
+import type { Tiered } from './store/tiered.ts'
+import { openTiers, type Surroundings } from './tiers.ts'
 
-export interface StoreParts {
-  readonly clock: Clock
-  readonly random: Random
-  readonly journal: Journal
-  /** those of a Redis or of a test, which come before any other */
-  readonly wakeups: Wakeups | null
+/** What a test may put in between or in place. */
+export interface StoreSeams {
+  readonly store?: (authority: KeyStore) => KeyStore
+  readonly wakeups?: Wakeups
 }
 
-export interface OpenedStore {
-  readonly authority: KeyStore
+export interface OpenedStore extends Tiered {
   readonly wakeups: Wakeups
 }
 
-/** The authority over keys that is configured, and what tells waiters. Only what is configured is loaded. */
-export async function openStore(config: Pick<Config, 'store'>, { clock, random, journal, wakeups: given }: StoreParts): Promise<OpenedStore> {
-  const { postgres, dataDir } = config.store
-  if (postgres === null) {
-    const { openEmbeddedStore } = await import('./store/sqlite/key-store.ts')
-    const wakeups = given ?? new LocalWakeups()
-    return { authority: await openEmbeddedStore({ dataDir: resolvePath(dataDir), clock, wakeups }), wakeups }
+/** The configured authority over keys with its tiers, and what tells waiters: Redis before LISTEN before this process alone. */
+export async function openStore(surroundings: Surroundings, seams: StoreSeams): Promise<OpenedStore> {
+  let wakeups: Wakeups = seams.wakeups ?? new LocalWakeups()
+  try {
+    const tiers = await openTiers(surroundings, async (words) => {
+      wakeups = seams.wakeups ?? words ?? await wakeupsOf(surroundings)
+      const authority = await openAuthority(surroundings, wakeups)
+      return seams.store?.(authority) ?? authority
+    })
+    return { store: tiers.store, replies: tiers.replies, wakeups }
+  } catch (error) {
+    await wakeups.close()
+    throw error
   }
-  const [{ openPostgresStore }, { PostgresWakeups }] = await Promise.all([import('./store/postgres/key-store.ts'), import('./store/postgres/wakeups.ts')])
-  // Without named statements there is a pooler in between, behind which LISTEN means nothing: then the waiters' polls remain.
-  const wakeups = given ?? (postgres.prepare ? new PostgresWakeups({ ...postgres, clock, random, journal }) : new LocalWakeups())
-  return { authority: await openPostgresStore({ ...postgres, clock, random, journal, wakeups }), wakeups }
+}
+
+/** Only what is configured is loaded: `pg` costs memory that the embedded store can do without. */
+async function openAuthority({ config: { store }, clock, random, journal }: Surroundings, wakeups: Wakeups): Promise<KeyStore> {
+  if (store.postgres === null) {
+    const { openEmbeddedStore } = await import('./store/sqlite/key-store.ts')
+    return openEmbeddedStore({ dataDir: resolvePath(store.dataDir), clock, wakeups })
+  }
+  const { openPostgresStore } = await import('./store/postgres/key-store.ts')
+  return openPostgresStore({ ...store.postgres, clock, random, journal, wakeups })
+}
+
+/** Without named statements there is a pooler in between, behind which LISTEN means nothing: then the waiters' polls remain. */
+async function wakeupsOf({ config: { store: { postgres } }, clock, random, journal }: Surroundings): Promise<Wakeups> {
+  if (postgres === null || !postgres.prepare) return new LocalWakeups()
+  const { PostgresWakeups } = await import('./store/postgres/wakeups.ts')
+  return new PostgresWakeups({ ...postgres, clock, random, journal })
 }

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from './config/config.ts'
-import type { Clock, KeyStore, Random } from './core/ports.ts'
-import { nameOf } from './core/redis-target.ts'
+import type { Clock, Journal, KeyStore, Random, Wakeups } from './core/ports.ts'
 import { Keyring } from './store/keyring.ts'
 import { openRedis, type OpenRedis } from './store/redis/open.ts'
 import { ReplyMemory } from './store/reply-memory.ts'
@@ -23,36 +22,52 @@ export interface Surroundings {
   readonly clock: Clock
   readonly random: Random
   readonly meter: Metrics
+  readonly journal: Journal
 }
 
-/** The configured Redis, or null. Comes before the authority, which may want its wake-ups. */
-export async function redisOf({ config, clock, random, meter }: Surroundings): Promise<OpenRedis | null> {
+/** What `openTiers` leaves to be closed is one thing: the store. */
+export interface OpenTiers extends Tiered {
+  /** words between the processes that share the Redis; null without one */
+  readonly wakeups: Wakeups | null
+}
+
+/**
+ * Opens Redis, if there is one, then the authority by `openAuthority`, which is given the words to publish, and puts the
+ * tiers together.
+ */
+export async function openTiers(surroundings: Surroundings, openAuthority: (wakeups: Wakeups | null) => Promise<KeyStore>): Promise<OpenTiers> {
+  const redis = await redisOf(surroundings)
+  try {
+    const authority = await openAuthority(redis?.wakeups ?? null)
+    return { ...await around(authority, redis, surroundings), wakeups: redis?.wakeups ?? null }
+  } catch (error) {
+    await redis?.close() // its connections would keep the process alive
+    throw error
+  }
+}
+
+/** Does not wait for Redis to answer. */
+async function redisOf({ config, clock, random, meter, journal }: Surroundings): Promise<OpenRedis | null> {
   const { redis } = config.store
   if (redis === null) return null
   const ca = redis.caFile === null ? null : await readFile(redis.caFile, 'utf8').catch((cause: unknown) => {
-    throw new Error(`store.redis.ca_file cannot be read (${nameOf(redis.target)})`, { cause })
+    throw new Error(`store.redis.ca_file (${redis.caFile}) cannot be read`, { cause })
   })
-  return openRedis({ target: redis.target, ca, service: config.service, timeoutMs: redis.timeoutMs, keepMs: redis.keepMs, clock, random, meter })
+  return openRedis({ target: redis.target, ca, service: config.service, timeoutMs: redis.timeoutMs, keepMs: redis.keepMs, clock, random, meter, journal })
 }
 
-/** Takes over the authority and the Redis: closing the store closes both. */
-export async function aroundAuthority(authority: KeyStore, redis: OpenRedis | null, { config, clock, random, meter }: Surroundings): Promise<Tiered> {
+async function around(authority: KeyStore, redis: OpenRedis | null, { config, clock, random, meter }: Surroundings): Promise<Tiered> {
   const keyring = new Keyring(config.store.sealing, random)
   const memory = new ReplyMemory(REPLY_MEMORY_BYTES, clock)
   const sealed = sealedStore(authority, keyring)
   if (redis === null) return tiered({ authority: sealed, memory, remote: null, clock, meter })
-  const replies = redis.replies(await authority.secret(random.token(32)))
-  meter.observe('onceward_redis_circuit_open', '1 while Redis is not asked for replies, because it did not answer.', () => (replies.answers ? 0 : 1))
-  meter.observe('onceward_redis_fill_circuit_open', '1 while no replies are written to Redis, because it did not take them.', () => (replies.takes ? 0 : 1))
-  const { store, replies: memorized } = tiered({ authority: sealed, memory, remote: sealedReplies(replies, keyring, meter), clock, meter })
-  return {
-    replies: memorized,
-    store: {
-      ...store,
-      async close() {
-        await store.close()
-        await redis.close()
-      },
-    },
+  const cache = redis.replies(await authority.secret(random.token(32)))
+  meter.observe('onceward_redis_circuit_open', '1 while Redis is not asked for replies, because it did not answer.', () => (cache.answers ? 0 : 1))
+  meter.observe('onceward_redis_fill_circuit_open', '1 while no replies are written to Redis, because it did not take them.', () => (cache.takes ? 0 : 1))
+  const { store, replies } = tiered({ authority: sealed, memory, remote: sealedReplies(cache, keyring, meter), clock, meter })
+  const close = async (): Promise<void> => {
+    await store.close()
+    await redis.close()
   }
+  return { replies, store: { ...store, close } }
 }

@@ -15,6 +15,8 @@ export interface Format {
   readonly accepts: (text: string) => boolean
   /** what was probably meant, nearest first */
   readonly suggest?: (text: string) => readonly string[]
+  /** what was written instead is in no message: it may be the secret with one character too many */
+  readonly secret?: true
   /** a number to compare with `formatMinimum` and `formatMaximum` */
   readonly measure?: (text: string) => number | undefined
 }
@@ -104,6 +106,7 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
   'postgres-url': {
     expected: 'a Postgres such as postgres://user:password@host:5432/database, with several hosts separated by commas if there are standbys, and no target_session_attrs but read-write',
     accepts: isPostgresUrl,
+    secret: true,
   },
   'sql-schema': {
     expected: '1 to 48 of the characters a-z 0-9 _, the first one a letter, such as onceward',
@@ -120,6 +123,7 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
   'sealing-secret': {
     expected: '32 bytes in base64, as openssl rand -base64 32 makes them',
     accepts: (text) => parseSecret(text) !== undefined,
+    secret: true,
   },
   'service-name': {
     expected: '1 to 64 of the characters A-Z a-z 0-9 . _ -',

@@ -84,9 +84,3 @@ function decoded(text: string): string | undefined {
     return undefined
   }
 }
-
-/** Hosts and ports, for logs: what a URL says without its credentials. */
-export function nameOf(target: RedisTarget): string {
-  const hosts = target.kind === 'single' ? [target.server] : target.kind === 'sentinel' ? target.sentinels : target.nodes
-  return `${target.kind} ${hosts.map(({ host, port }) => `${host}:${port}`).join(',')}`
-}

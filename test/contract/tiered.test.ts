@@ -9,7 +9,7 @@ import { ReplyMemory } from '../../src/store/reply-memory.ts'
 import { sealedReplies, sealedStore } from '../../src/store/sealing.ts'
 import { tiered } from '../../src/store/tiered.ts'
 import { MemoryKeyStore } from '../support/memory-key-store.ts'
-import { NotedMeter } from '../support/quiet.ts'
+import { NotedJournal, NotedMeter } from '../support/quiet.ts'
 import { needs } from '../support/services/needs.ts'
 import { startRedis } from '../support/services/redis.ts'
 import { keyStoreContract } from './key-store.ts'
@@ -36,7 +36,7 @@ keyStoreContract(t, {
     if (target === undefined) throw new Error('the URL of the server cannot be read')
     // records by the test's clock, waiting by the real one
     const remoteClock = { wallMs: () => clock.wallMs(), monotonicMs: () => system.monotonicMs(), after: (ms: number, task: () => void) => system.after(ms, task) }
-    const opened = await openRedis({ target, ca: null, service: 'contract', timeoutMs: 1000, keepMs: 3_600_000, clock: remoteClock, random: systemRandom(), meter })
+    const opened = await openRedis({ target, ca: null, service: 'contract', timeoutMs: 1000, keepMs: 3_600_000, clock: remoteClock, random: systemRandom(), meter, journal: new NotedJournal() })
     const keyring = new Keyring([{ id: 'k1', secret: Buffer.alloc(32, 1) }], systemRandom())
     const replies = opened.replies(Buffer.alloc(32, 2).toString('base64url'))
     while (!replies.answers || !replies.takes) await new Promise((resolve) => { setTimeout(resolve, 5) })

@@ -16,6 +16,8 @@ export interface CircuitOptions {
   readonly random: Random
   /** true if it was answered as it should be; never rejects */
   readonly probe: () => Promise<boolean>
+  /** it opened after it had been closed, or closed */
+  readonly changed: (closed: boolean) => void
 }
 
 /** Short enough that a hiccup costs little hit rate; a failover takes seconds anyway. */
@@ -47,6 +49,7 @@ export class Circuit {
     if (this.#state !== 'closed') return
     if (this.#options.clock.monotonicMs() - this.#closedAtMs > HEALTHY_AFTER_MS) this.#troubles = 0
     this.#open()
+    this.#options.changed(false)
   }
 
   /** There is reason to believe that it answers now: the pause ends here. */
@@ -81,6 +84,7 @@ export class Circuit {
     if (!answered) return this.#open()
     this.#state = 'closed'
     this.#closedAtMs = this.#options.clock.monotonicMs()
+    this.#options.changed(true)
   }
 
   #isStopped(): boolean {

@@ -1,5 +1,5 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
-import type { Clock, Meter, Random, Wakeups } from '../../core/ports.ts'
+import type { Clock, Journal, Meter, Random, Wakeups } from '../../core/ports.ts'
 import type { RedisTarget } from '../../core/redis-target.ts'
 import { connect } from './connection.ts'
 import { RedisReplies } from './reply-cache.ts'
@@ -16,6 +16,7 @@ export interface RedisOptions {
   readonly clock: Clock
   readonly random: Random
   readonly meter: Pick<Meter, 'cacheMiss' | 'cacheFill'>
+  readonly journal: Pick<Journal, 'warn' | 'info'>
 }
 
 export interface OpenRedis {

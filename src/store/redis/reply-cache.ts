@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { Clock, Meter, Random, Remembered, RemoteReplies } from '../../core/ports.ts'
+import type { Clock, Journal, Meter, Random, Remembered, RemoteReplies } from '../../core/ports.ts'
 import type { KeyId } from '../../core/record.ts'
 import { GroupCommit, type Sent } from '../group-commit.ts'
 import { Circuit } from './circuit.ts'
@@ -23,6 +23,7 @@ export interface ReplyCacheOptions {
   readonly clock: Clock
   readonly random: Random
   readonly meter: Pick<Meter, 'cacheMiss' | 'cacheFill'>
+  readonly journal: Pick<Journal, 'warn' | 'info'>
   /** what values are authenticated with; see value.ts */
   readonly key: KeyObject
   /** longest wait for an answer to a look-up, in ms */
@@ -72,10 +73,13 @@ export class RedisReplies implements RemoteReplies {
     this.#deadlines = new Deadlines(clock)
     this.#gets = new GroupCommit({ send: (ids) => this.#look(ids), connections: PIPES, maxOperations: MOST_KEYS, maxBytes: MOST_KEYS })
     this.#fills = new GroupCommit({ send: (fills) => this.#store(fills), connections: PIPES, maxOperations: MOST_KEYS, maxBytes: FILL_BYTES })
+    const changed = (circuit: string) => (closed: boolean): void => {
+      if (closed) options.journal.info('redis.in-use', { circuit })
+      else options.journal.warn('redis.left-alone', { circuit })
+    }
     const probe = (work: () => Promise<unknown>) => () => this.#deadlines.within(timeoutMs, work()).then(() => true, () => false)
-    // keys of their own each time, so that in a cluster every node has its turn
-    this.#reads = new Circuit({ clock, random, probe: probe(() => fetchValues(client, [`onceward:probe:${random.token(6)}`])) })
-    this.#writes = new Circuit({ clock, random, probe: probe(() => overwrite(client, { key: `onceward:probe:${random.token(6)}`, value: TOMBSTONE, ttlMs: 1000 })) })
+    this.#reads = new Circuit({ clock, random, changed: changed('look-ups'), probe: probe(() => fetchValues(client, [probeKey(random)])) })
+    this.#writes = new Circuit({ clock, random, changed: changed('fills'), probe: probe(() => overwrite(client, { key: probeKey(random), value: TOMBSTONE, ttlMs: 1000 })) })
     client.on('ready', () => {
       this.#reads.hurry()
       this.#writes.hurry()
@@ -194,6 +198,11 @@ export class RedisReplies implements RemoteReplies {
     this.#writes.trip()
     this.#deadlines.giveUp()
   }
+}
+
+/** Another one each time, so that in a cluster every node has its turn. */
+function probeKey(random: Random): string {
+  return `onceward:probe:${random.token(6)}`
 }
 
 /** Ids are made with the installation's secret, so that those of two installations never meet. */

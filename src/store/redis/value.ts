@@ -60,7 +60,7 @@ export function decode(id: KeyId, value: Buffer, key: KeyObject): Reading {
   if (!isMeta(meta)) return { kind: 'corrupt' }
   const [fingerprint, spec, parts, operationRef, retainUntil, fence, status, headers, trailers] = meta
   // a copy: the value is a part of what the connection has read, which must not stay in memory along with it
-  const body = Uint8Array.prototype.slice.call(value, bodyAt)
+  const body = new Uint8Array(value.subarray(bodyAt))
   return { kind: 'reply', what: { fingerprint, spec, parts, operationRef, retainUntil, fence, reply: { kind: 'kept', reply: { status, headers, trailers, body } } } }
 }
 
