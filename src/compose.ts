@@ -1,9 +1,8 @@
-import { resolve as resolvePath } from 'node:path'
 import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
-import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay, type Wakeups } from './core/ports.ts'
+import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
@@ -11,6 +10,7 @@ import { SystemLoopDelay } from './host/loop-delay.ts'
 import { systemRandom } from './host/random.ts'
 import { JwtVerifier } from './identity/jwt.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
+import { openStore, type StoreSeams } from './open-store.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
@@ -19,19 +19,14 @@ import { LeaseKeeper } from './request/lease.ts'
 import { Policies } from './request/policies.ts'
 import { OutageLog } from './request/unprotected.ts'
 import { Watch } from './request/watch.ts'
-import { LocalWakeups } from './store/local-wakeups.ts'
-import { openEmbeddedStore } from './store/sqlite/key-store.ts'
 import { openJournal } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
-import { openTiers } from './tiers.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { openHttpUpstream } from './upstream/http-upstream.ts'
 
 /** What a test may put in place of the product's own. */
-export interface Seams {
+export interface Seams extends StoreSeams {
   readonly checkpoint?: Checkpoint
-  readonly store?: (authority: KeyStore) => KeyStore
-  readonly wakeups?: Wakeups
   readonly loopDelay?: Pick<LoopDelay, 'recentMs'>
 }
 
@@ -54,11 +49,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
-  const { store, replies, wakeups } = await openTiers({ config, clock, random, meter, journal }, async () => {
-    const local = seams.wakeups ?? new LocalWakeups() // the embedded store belongs to one process
-    const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock, wakeups: local })
-    return { authority: seams.store?.(authority) ?? authority, wakeups: local }
-  })
+  const { store, replies, wakeups } = await openStore({ config, clock, random, meter, journal }, seams)
   const policies = await inForce(config, store, journal)
   const secret = await store.secret(random.token(32))
   const connections = { origin: config.upstream.origin, connections: config.limits.upstreamConnections, connectTimeoutMs: config.limits.connectTimeoutMs }

@@ -25,26 +25,14 @@ export interface Surroundings {
   readonly journal: Pick<Journal, 'info' | 'warn'>
 }
 
-/** The authority, and what tells waiters that a record of it left `in_flight`. */
-export interface OpenedStore {
-  readonly authority: KeyStore
-  readonly wakeups: Wakeups
-}
-
-/** To be closed: the store, which closes the authority and Redis, and the wake-ups. */
-export interface OpenTiers extends Tiered {
-  readonly wakeups: Wakeups
-}
-
 /**
- * Opens Redis, if there is one, then the authority by `openAuthority`, which may take the wake-ups that Redis offers, and
- * puts the tiers together.
+ * Opens Redis, if there is one, then the authority by `openAuthority`, which may publish by the words that Redis offers, and
+ * puts the tiers together. Closing the store closes both.
  */
-export async function openTiers(surroundings: Surroundings, openAuthority: (offered: Wakeups | null) => Promise<OpenedStore>): Promise<OpenTiers> {
+export async function openTiers(surroundings: Surroundings, openAuthority: (words: Wakeups | null) => Promise<KeyStore>): Promise<Tiered> {
   const redis = await redisOf(surroundings)
   try {
-    const { authority, wakeups } = await openAuthority(redis?.wakeups ?? null)
-    return { ...await around(authority, redis, surroundings), wakeups }
+    return await around(await openAuthority(redis?.wakeups ?? null), redis, surroundings)
   } catch (error) {
     await redis?.close() // its connections would keep the process alive
     throw error

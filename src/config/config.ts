@@ -15,7 +15,14 @@ export interface Config {
   readonly upstreamHost: 'preserve' | 'origin'
   readonly trust: { readonly proxies: readonly Network[], readonly forwarded: 'when-sent' | 'always' }
   readonly admin: { readonly listen: Address }
-  readonly store: { readonly dataDir: string, readonly embedded: 'auto' | 'single-instance', readonly redis: RedisConfig | null, readonly sealing: readonly SealingKeyConfig[] }
+  readonly store: {
+    readonly dataDir: string
+    readonly embedded: 'auto' | 'single-instance'
+    /** null: the embedded store in `dataDir` */
+    readonly postgres: PostgresConfig | null
+    readonly redis: RedisConfig | null
+    readonly sealing: readonly SealingKeyConfig[]
+  }
   readonly limits: Limits
   readonly shutdownGraceMs: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -32,6 +39,18 @@ export interface Config {
 
 /** What happens only if the configuration says so in as many words. */
 export type Accepted = 'frees-old-keys'
+
+export interface PostgresConfig {
+  /** has the password in it and is for connections only */
+  readonly url: string
+  readonly connections: number
+  readonly schema: string
+  readonly partitions: number
+  readonly migrate: 'at_start' | 'by_hand'
+  readonly durability: 'replicated' | 'local' | 'none'
+  readonly deadlineMs: number
+  readonly prepare: boolean
+}
 
 /** `target` has the credentials in it and is for the connection only. */
 export interface RedisConfig {

@@ -13,7 +13,7 @@ import type { ScopePolicy } from '../core/scope.ts'
 import type { KeyPlace } from '../core/token.ts'
 import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
-import type { Config, RedisConfig, SealingKeyConfig } from './config.ts'
+import type { Config, PostgresConfig, RedisConfig, SealingKeyConfig } from './config.ts'
 import { filingOf } from './filing.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
@@ -47,7 +47,13 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     upstreamHost: top.upstream_host,
     trust: { proxies: trust.proxies.map((text) => proven(parseNetwork(text))), forwarded: trust.forwarded },
     admin: { listen: proven(parseAddress({ ...defaultsOf(properties.admin), ...document.admin }.listen)) },
-    store: { dataDir: store.data_dir, embedded: document.store?.embedded ?? 'auto', redis: redisOf(document.store?.redis), sealing: sealingOf(document.store?.sealing) },
+    store: {
+      dataDir: store.data_dir,
+      embedded: document.store?.embedded ?? 'auto',
+      postgres: postgresOf(document.store?.postgres),
+      redis: redisOf(document.store?.redis),
+      sealing: sealingOf(document.store?.sealing),
+    },
     limits: {
       requestBodyBytes: bytes(limits.request_body),
       keptReplyBytes: bytes(limits.kept_reply),
@@ -75,6 +81,14 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
 }
 
 type StoreGroup = NonNullable<Document['store']>
+
+function postgresOf(written: StoreGroup['postgres']): PostgresConfig | null {
+  if (written === undefined) return null
+  const [, fields] = SCHEMA.properties.store.properties.postgres.anyOf
+  const postgres = { ...defaultsOf(fields), ...(typeof written === 'string' ? { url: written } : written) }
+  const { url, connections, schema, partitions, migrate, durability, deadline, prepare = true } = postgres
+  return { url, connections, schema, partitions, migrate, durability, deadlineMs: ms(deadline), prepare }
+}
 
 function redisOf(written: StoreGroup['redis']): RedisConfig | null {
   if (written === undefined) return null
