@@ -1,0 +1,5 @@
+-- Plans: one that is made while the table is empty would scan it, and be kept while the table grows. One that uses the index is
+-- right at any size.
+-- Locks: a row that somebody holds for long is not to hold up the others of its batch. Later than the server looks for deadlocks.
+select set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
+       set_config('lock_timeout', '2s', false)
