@@ -16,10 +16,11 @@ export interface OpenedStore extends Tiered {
 
 /** The configured authority over keys with its tiers, and what tells waiters: Redis before LISTEN before this process alone. */
 export async function openStore(surroundings: Surroundings, seams: StoreSeams): Promise<OpenedStore> {
+  const isShared = surroundings.config.store.postgres !== null // the embedded store belongs to one process
   let wakeups: Wakeups = seams.wakeups ?? new LocalWakeups()
   try {
     const tiers = await openTiers(surroundings, async (words) => {
-      wakeups = seams.wakeups ?? words ?? await wakeupsOf(surroundings)
+      wakeups = seams.wakeups ?? (isShared ? words : null) ?? await wakeupsOf(surroundings)
       const authority = await openAuthority(surroundings, wakeups)
       return seams.store?.(authority) ?? authority
     })

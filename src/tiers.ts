@@ -21,25 +21,18 @@ export interface Surroundings {
   readonly config: Pick<Config, 'service' | 'store'>
   readonly clock: Clock
   readonly random: Random
-  readonly meter: Metrics
-  readonly journal: Journal
-}
-
-/** What `openTiers` leaves to be closed is one thing: the store. */
-export interface OpenTiers extends Tiered {
-  /** words between the processes that share the Redis; null without one */
-  readonly wakeups: Wakeups | null
+  readonly meter: Pick<Metrics, 'observe' | 'cacheHit' | 'cacheMiss' | 'cacheFill'>
+  readonly journal: Pick<Journal, 'info' | 'warn'>
 }
 
 /**
- * Opens Redis, if there is one, then the authority by `openAuthority`, which is given the words to publish, and puts the
- * tiers together.
+ * Opens Redis, if there is one, then the authority by `openAuthority`, which may publish by the words that Redis offers, and
+ * puts the tiers together. Closing the store closes both.
  */
-export async function openTiers(surroundings: Surroundings, openAuthority: (wakeups: Wakeups | null) => Promise<KeyStore>): Promise<OpenTiers> {
+export async function openTiers(surroundings: Surroundings, openAuthority: (words: Wakeups | null) => Promise<KeyStore>): Promise<Tiered> {
   const redis = await redisOf(surroundings)
   try {
-    const authority = await openAuthority(redis?.wakeups ?? null)
-    return { ...await around(authority, redis, surroundings), wakeups: redis?.wakeups ?? null }
+    return await around(await openAuthority(redis?.wakeups ?? null), redis, surroundings)
   } catch (error) {
     await redis?.close() // its connections would keep the process alive
     throw error

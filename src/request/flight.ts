@@ -2,8 +2,8 @@ import type { Fingerprint } from '../core/fingerprint.ts'
 import type { KeyId } from '../core/record.ts'
 import type { Answer } from './call.ts'
 
-/** `claimed`: the claim is ours. `following`: some other process has it. `elsewhere`: a replay, a mismatch, no store. */
-export type FlightStart = 'claimed' | 'following' | 'elsewhere'
+/** `claimed`: the claim is ours. `following`: some other process has it. `hung`: the store took too long over it. `elsewhere`: a replay, a mismatch, no store. */
+export type FlightStart = 'claimed' | 'following' | 'hung' | 'elsewhere'
 
 /**
  * A request of this process that asks for, or holds, the claim of a key. Duplicates that arrive meanwhile are
@@ -37,6 +37,11 @@ export class Flight {
   sayFollowing(operationRef: string | null): void {
     this.operationRef = operationRef
     this.#sayStart('following')
+  }
+
+  /** Whoever waits for this claim's result must not wait longer, nor each for one of its own. */
+  sayHung(): void {
+    this.#sayStart('hung')
   }
 
   /** Ends the flight for all who wait. A flight that never held the claim only says so. */

@@ -68,11 +68,15 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
     return report(entry, replayed(known, entry, deps.clock.wallMs()), startedAt, deps)
   }
   const flight = deps.flights.get(entry.id)
-  if (flight !== undefined) {
-    const start = await flight.start
-    if (start !== 'elsewhere') return report(entry, await (start === 'claimed' ? join : accompany)(entry, flight, deps), startedAt, deps)
+  if (flight === undefined) return lead(entry, startedAt, deps)
+  const start = await flight.start
+  switch (start) {
+    case 'claimed': return report(entry, await join(entry, flight, deps), startedAt, deps)
+    case 'following': return report(entry, await accompany(entry, flight, deps), startedAt, deps)
+    case 'hung': return report(entry, notClaimed({ kind: 'unavailable' }, entry, deps.clock.wallMs()), startedAt, deps)
+    case 'elsewhere': return lead(entry, startedAt, deps)
+    default: return start satisfies never
   }
-  return lead(entry, startedAt, deps)
 }
 
 /** Answers at the end of the flight or at the deadline, whichever comes first. */
@@ -83,8 +87,7 @@ function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<
     const { deadlineMs, claimWithinMs } = entry.policy
     const end = (): void => {
       course.overdue = true
-      // Whoever waits for this claim's result must not wait longer for a store that hangs.
-      if (course.phase === 'claiming') flight.end(noStore())
+      if (course.phase === 'claiming') flight.sayHung()
       resolve(atDeadline(course.phase, course.operationRef, entry))
     }
     // One timer for both bounds: most requests have ended before the first.

@@ -75,23 +75,18 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
       return written
     },
     async resolve(id, fence, resolution, act) {
-      const written = await authority.resolve(id, fence, resolution, act)
-      forgetHere(id)
+      const written = await authority.resolve(id, fence, resolution, act).finally(() => forgetHere(id))
       // a record in doubt has no reply, so there is none to bury; the word alone reaches the other processes
       if (act !== null) await remote?.bury(id)
       return written
     },
     async evict(id, act) {
       await bury(id)
-      const eviction = await authority.evict(id, act)
-      forgetHere(id)
-      return eviction
+      return await authority.evict(id, act).finally(() => forgetHere(id))
     },
     async forget(id, act) {
       await bury(id)
-      const forgetting = await authority.forget(id, act)
-      forgetHere(id)
-      return forgetting
+      return await authority.forget(id, act).finally(() => forgetHere(id))
     },
     audit: (limit) => authority.audit(limit),
     flag: (id) => authority.flag(id),

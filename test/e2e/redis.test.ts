@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import t, { test } from 'tap'
 import { Pool } from 'undici'
+import { parseArguments } from '../../src/cli/arguments.ts'
+import { keys } from '../../src/cli/keys.ts'
+import { EXIT } from '../../src/cli/output.ts'
 import { serverBehind } from '../support/server-behind.ts'
 import { needs } from '../support/services/needs.ts'
 import { startRedis } from '../support/services/redis.ts'
@@ -114,6 +117,36 @@ test('a reply that another process has filled is replayed from Redis, then from 
   t.match(await two.post('k'), { body: 'n1' })
   t.equal(await two.metric('onceward_reply_cache_hits_total{tier="memory"}'), 1)
   t.notMatch(two.log(), server.port.toString(), 'the URL is in no log')
+})
+
+test('what the command line evicts is gone from Redis, and without Redis it is refused', async (t) => {
+  const upstream = await serverBehind(t)
+  const server = await startRedis(t)
+  const folder = mkdtempSync(join(tmpdir(), 'onceward-redis-e2e-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const yaml = `store: { redis: "${server.url}" }\ndefaults: { idempotency: { anonymous: share } }\n`
+  const config = join(folder, 'onceward.yaml')
+  writeFileSync(config, yaml)
+  const dataDir = join(folder, 'data')
+  const before = await startForTest(t, upstream.origin, { yaml, dataDir })
+  await usable(before)
+  t.match(await before.post('k'), { body: 'n1' })
+  while (Number(await server.command('EXISTS', ...(await keysOf(server)))) === 0) await new Promise((resolve) => { setTimeout(resolve, 5) })
+  await before.stop()
+  const evict = async (): Promise<number> => {
+    const command = parseArguments(['keys', 'evict', '--key', 'k', '--reason', 'ticket 7', '--config', config, '--data-dir', dataDir])
+    if (command.kind !== 'keys') throw new Error(JSON.stringify(command))
+    return keys(command.command, command.flags, {}, { line: () => undefined, complaint: () => undefined })
+  }
+  await server.kill()
+  t.equal(await evict(), EXIT.unavailable)
+  await server.restart()
+  t.equal(await evict(), EXIT.ok)
+  const [buried] = await keysOf(server)
+  t.equal(await server.command('STRLEN', buried ?? ''), '3', 'a tombstone')
+  const after = await startForTest(t, upstream.origin, { yaml, dataDir })
+  t.match(await after.post('k'), { status: 409, problem: 'reply-not-kept' })
+  t.equal(upstream.requests.length, 1)
 })
 
 test('neither the log nor an error shows the password of the Redis', async (t) => {

@@ -6,6 +6,7 @@ import { tiered } from '../../src/store/tiered.ts'
 import { ACT, claimed, completion, HeldClock, keptReply, readable, request, RETENTION_MS } from '../contract/situation.ts'
 import { MemoryKeyStore } from '../support/memory-key-store.ts'
 import { MemoryReplies } from '../support/memory-replies.ts'
+import { replaced } from '../support/shared-store.ts'
 import { NotedMeter } from '../support/quiet.ts'
 
 const { id } = request('a', '1')
@@ -136,4 +137,26 @@ test('a completion that is repeated after an evict does not bring the reply back
   t.equal(remote.kept.get(id), 'tombstone')
   const found: Remembered | undefined = await remote.get(id)
   t.equal(found, undefined)
+})
+
+test('without a Redis the operators\' work reaches the memory, also when its result is unknown', async (t) => {
+  for (const verb of ['evict', 'forget'] as const) {
+    for (const planted of [{}, { [verb]: () => Promise.reject(new StoreUnavailable('unknown', 'planted')) }]) {
+      const clock = new HeldClock()
+      const { store, replies } = tiered({ authority: replaced(new MemoryKeyStore(clock), planted), memory: new ReplyMemory(1_000_000, clock), remote: null, clock, meter: new NotedMeter() })
+      await completed(store)
+      await store.claim(request('a', '2'))
+      t.match(replies.recall(id)?.reply, { kind: 'kept' })
+      await store[verb](id, ACT).catch((error: unknown) => t.ok(error instanceof StoreUnavailable))
+      t.equal(replies.recall(id), undefined, verb)
+    }
+  }
+})
+
+test('the trail and the flags are the authority\'s', async (t) => {
+  const { one } = scene()
+  await completed(one.store)
+  await one.store.evict(id, ACT)
+  t.match(await one.store.audit(1), [{ verb: 'evict', id }])
+  t.equal(await one.store.flag(id), 'settled')
 })

@@ -122,12 +122,14 @@ export class RedisReplies implements RemoteReplies {
   }
 
   async bury(id: KeyId): Promise<'buried' | 'unknown'> {
+    const { client, words } = this.#options
     try {
-      await this.#deadlines.within(BURY_WITHIN_MS, overwrite(this.#options.client, { key: keyOf(id), value: TOMBSTONE, ttlMs: TOMBSTONE_LIFE_MS }))
+      const tombstone = { key: keyOf(id), value: TOMBSTONE, ttlMs: TOMBSTONE_LIFE_MS }
+      await this.#deadlines.within(BURY_WITHIN_MS, ready(client).then(() => overwrite(client, tombstone)))
     } catch {
       return 'unknown'
     }
-    this.#options.words.say('buried', [id])
+    words.say('buried', [id])
     return 'buried'
   }
 
@@ -198,6 +200,11 @@ export class RedisReplies implements RemoteReplies {
     this.#writes.trip()
     this.#deadlines.giveUp()
   }
+}
+
+/** A command line has hardly been connected when it buries. */
+function ready(client: Client): Promise<void> {
+  return client.status === 'ready' ? Promise.resolve() : new Promise((resolve) => { client.once('ready', () => resolve()) })
 }
 
 /** Another one each time, so that in a cluster every node has its turn. */

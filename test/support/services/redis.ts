@@ -122,9 +122,9 @@ export async function startSentinels(t: Test): Promise<SentinelGroup> {
 }
 
 /** Three masters with all slots between them. */
-export async function startCluster(t: Test): Promise<readonly RedisServer[]> {
+export async function startCluster(t: Test, settings: RedisSettings = {}): Promise<readonly RedisServer[]> {
   const nodes: RedisServer[] = []
-  for (let n = 0; n < 3; n += 1) nodes.push(await startRedis(t, { 'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf', 'cluster-node-timeout': 2000 }))
+  for (let n = 0; n < 3; n += 1) nodes.push(await startRedis(t, { ...settings, 'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf', 'cluster-node-timeout': 2000 }))
   const [first] = nodes
   for (const [n, node] of nodes.entries()) {
     await node.command('CLUSTER', 'SET-CONFIG-EPOCH', String(n + 1))
