@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { closeSync } from 'node:fs'
 import { reasonOf } from './faults.ts'
 import { FileWatch, filesIn, type StoreFiles } from './files.ts'
+import { Folding, type FoldingSizes, type Transact } from './folding.ts'
 import { KeyRows } from './key-rows.ts'
 import { openDatabase, lockAndSettle } from './opening.ts'
 import { perform } from './operations.ts'
@@ -28,6 +29,8 @@ export class Engine {
   #database: DatabaseSync
   #sql: Statements
   #rows: KeyRows
+  #folding: Folding
+  readonly #sizes: FoldingSizes
   #watch: FileWatch
   readonly #witness: number
   /** why nothing is answered any more; only a new start looks at the files afresh */
@@ -36,11 +39,13 @@ export class Engine {
   #suspect = false
 
   /** Throws Refused. */
-  constructor({ dataDir, quickCheckUpToBytes }: WorkerOptions, nowMs: number) {
+  constructor({ dataDir, quickCheckUpToBytes, folding }: WorkerOptions, nowMs: number) {
+    this.#sizes = folding
     this.#files = filesIn(dataDir)
     this.#database = openDatabase(this.#files, dataDir, quickCheckUpToBytes, nowMs)
     this.#sql = prepareAll(this.#database)
     this.#rows = new KeyRows(this.#sql)
+    this.#folding = new Folding(this.#rows, this.#sizes)
     this.#witness = openWitness(this.#files.witness)
     writeWitness(this.#witness, this.#rows.commitNumber)
     this.#watch = new FileWatch(this.#files)
@@ -56,11 +61,18 @@ export class Engine {
       outgoing = new Bodies()
       end = { kind: 'answered', answers: calls.flatMap((call) => answersOf(this.#transact([call], nowMs, incoming, outgoing), 1)) }
     }
+    this.#folding.grown(calls.length, packed.length)
     return [toJson(answersOf(end, calls.length)), outgoing.lengths, outgoing.packed()]
+  }
+
+  /** Between two batches: moves some young records to the table, when that is due. */
+  fold(nowMs: number): void {
+    if (this.#folding.isDue() && this.#unfit(nowMs) === undefined) this.#folding.step((work) => this.#quietly(work))
   }
 
   /** SQLite checkpoints and deletes its log on closing. */
   close(): void {
+    if (this.#database.isOpen && !this.#suspect && this.#lost === undefined) this.#folding.finish((work) => this.#quietly(work))
     if (this.#database.isOpen) this.#database.close()
     closeSync(this.#witness)
   }
@@ -117,7 +129,27 @@ export class Engine {
     return { kind: 'failed', written: 'unknown', full: false, detail: `commit failed: ${detail}` }
   }
 
+  /** A transaction that changes nothing that anybody is told. */
+  #quietly(work: () => void): ReturnType<Transact> {
+    try {
+      this.#sql.begin.run()
+      work()
+    } catch (error) {
+      const { kind } = reasonOf(error)
+      this.#rolledBack(error)
+      return kind === 'damaged' ? 'damaged' : 'later'
+    }
+    try {
+      this.#sql.commit.run()
+      return 'done'
+    } catch (error) {
+      this.#notCommitted(error)
+      return 'later'
+    }
+  }
+
   #rollBack(): void {
+    this.#rows.young.rollBack()
     try {
       if (this.#database.isTransaction) this.#sql.rollback.run()
     } catch {
@@ -147,6 +179,7 @@ export class Engine {
     this.#database = lockAndSettle(this.#files, nowMs)
     this.#sql = prepareAll(this.#database)
     this.#rows = new KeyRows(this.#sql)
+    this.#folding = new Folding(this.#rows, this.#sizes)
     this.#watch = new FileWatch(this.#files)
     this.#suspect = false
   }

@@ -4,6 +4,7 @@ import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause,
 import type { OutboxEvent } from '../../core/event.ts'
 import type { StoredReply } from '../../core/reply.ts'
 import { GroupCommit } from '../group-commit.ts'
+import { USUAL_SIZES, type FoldingSizes } from './folding.ts'
 import { BODY, openReply, recordOf, replyOf, sealFields } from './rows.ts'
 import { Connection, type Answered, type WrittenCall } from './connection.ts'
 import { bodyAt, NOWHERE, type Answer, type Bodies, type WiredEvent, type WiredReply } from './wire.ts'
@@ -14,6 +15,7 @@ export interface EmbeddedStoreOptions {
   readonly clock: Clock
   /** larger files are not read through at the start (the checks of every row and look-up remain) */
   readonly quickCheckUpToBytes?: number
+  readonly folding?: FoldingSizes
 }
 
 /** Reading a file through took 0.9 ms of CPU per MB of cached file (65,000 keys in 58 MB): at this size a start is late by less than 0.1 s. */
@@ -32,9 +34,9 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
  * When the worker dies (a bug, or no memory), what was out is 'unknown' and all later calls are 'no': whoever runs the
  * process starts it anew, with all checks.
  */
-export async function openEmbeddedStore({ dataDir, clock, quickCheckUpToBytes = QUICK_CHECK_BYTES }: EmbeddedStoreOptions): Promise<KeyStore> {
+export async function openEmbeddedStore({ dataDir, clock, quickCheckUpToBytes = QUICK_CHECK_BYTES, folding = USUAL_SIZES }: EmbeddedStoreOptions): Promise<KeyStore> {
   const worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), {
-    workerData: { dataDir, quickCheckUpToBytes, nowMs: clock.wallMs() },
+    workerData: { dataDir, quickCheckUpToBytes, folding, nowMs: clock.wallMs() },
     // Bodies are outside the heap. A small young generation keeps idle memory small; the limit above is never reserved.
     resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 },
     stdin: false,

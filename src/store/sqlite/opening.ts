@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { reasonOf } from './faults.ts'
 import { lockHolder, sizeOf, type StoreFiles } from './files.ts'
 import { readLedger } from './ledger.ts'
-import { migrate, newestKnown, schemaOf } from './migrate.ts'
+import { migrate, newestJournaled, newestKnown, schemaOf } from './migrate.ts'
 import { prepareLedger } from './statements.ts'
 import { createWitness, readWitness } from './witness.ts'
 
@@ -82,7 +82,7 @@ function refuseIfBehind(files: StoreFiles, database: DatabaseSync): void {
   if (schema > newestKnown()) {
     throw new Refused(`${files.database} has schema ${schema}, and this version of onceward knows schemas up to ${newestKnown()}. Start the newer version.`)
   }
-  const commitNumber = schema === 0 ? 0 : readLedger(prepareLedger(database)).commitNumber
+  const commitNumber = schema === 0 ? 0 : newestJournaled(database) ?? readLedger(prepareLedger(database)).commitNumber
   const witness = readWitness(files.witness)
   switch (witness.kind) {
     case 'none': throw new Refused(`${files.witness} is gone, so nothing can tell whether ${files.database} is whole. ${advice(files)}`)

@@ -3,7 +3,7 @@ import type { StoredReply } from '../../core/reply.ts'
 import type { Claim, ClaimOutcome, ClaimRequest, Completion, WriteOutcome } from '../../core/record.ts'
 import { isFree, onAbandon, onClaim, onComplete, onReap, onRelease, onRenew, onResolve, type Judged } from '../../core/transition.ts'
 import type { KeyRows, Found } from './key-rows.ts'
-import { BODY, replyOf, sealedText } from './rows.ts'
+import { BODY, columnsOf, replyOf, sealedText, type Row } from './rows.ts'
 import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredEvent, type WiredReply } from './wire.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -133,10 +133,11 @@ function wiredReply(stored: StoredReply, bodies: Bodies): WiredReply {
 }
 
 function recordsAnswer(found: readonly Found[], step: Step): Answer {
-  const places = found.map(({ row }) => {
+  const rows = found.map(({ record }): Row => [0, ...columnsOf(record), 0])
+  const places = rows.map((row) => {
     const body = row[BODY]
     row[BODY] = null
     return body === null ? NOWHERE : step.outgoing.add(body)
   })
-  return ['records', found.map(({ row }) => row), places]
+  return ['records', rows, places]
 }

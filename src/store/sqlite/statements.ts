@@ -30,6 +30,9 @@ export function prepareAll(database: DatabaseSync) {
     'update-key': prepare(database, 'update-key'),
     'delete-key': prepare(database, 'delete-key'),
     'insert-event': prepare(database, 'insert-event'),
+    'insert-journal': prepare(database, 'insert-journal'),
+    journal: prepare(database, 'journal'),
+    'trim-journal': prepare(database, 'trim-journal'),
   }
 }
 

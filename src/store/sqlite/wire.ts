@@ -1,4 +1,5 @@
 import type { DoubtCause, Parts } from '../../core/record.ts'
+import type { FoldingSizes } from './folding.ts'
 import type { Row } from './rows.ts'
 
 /*
@@ -68,6 +69,7 @@ export type Greeting = ['opened'] | ['refused', detail: string]
 export interface WorkerOptions {
   readonly dataDir: string
   readonly quickCheckUpToBytes: number
+  readonly folding: FoldingSizes
 }
 
 /** Asks the worker to put everything into the database file and let go of it; it answers null. */
