@@ -3,7 +3,7 @@ import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
-import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
+import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay, type Wakeups } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
@@ -18,6 +18,9 @@ import { handle, type FlowDependencies } from './request/handle.ts'
 import { askToSwitch, passOn, type Abortable, type PassingDependencies } from './request/pass-on.ts'
 import { LeaseKeeper } from './request/lease.ts'
 import { Policies } from './request/policies.ts'
+import { OutageLog } from './request/unprotected.ts'
+import { Watch } from './request/watch.ts'
+import { LocalWakeups } from './store/local-wakeups.ts'
 import { ReplyMemory } from './store/reply-memory.ts'
 import { openEmbeddedStore } from './store/sqlite/key-store.ts'
 import { tiered } from './store/tiered.ts'
@@ -30,6 +33,7 @@ import { openHttpUpstream } from './upstream/http-upstream.ts'
 export interface Seams {
   readonly checkpoint?: Checkpoint
   readonly store?: (authority: KeyStore) => KeyStore
+  readonly wakeups?: Wakeups
   readonly loopDelay?: Pick<LoopDelay, 'recentMs'>
 }
 
@@ -55,7 +59,8 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
-  const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock })
+  const wakeups = seams.wakeups ?? new LocalWakeups()
+  const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock, wakeups })
   const replies = new ReplyMemory(REPLY_MEMORY_BYTES, clock)
   const store = tiered(seams.store?.(authority) ?? authority, replies)
   const policies = await inForce(config, store, journal)
@@ -74,13 +79,15 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),
+    outages: new OutageLog(clock, journal),
+    watch: new Watch({ store, wakeups, clock, random }),
     checkpoint: seams.checkpoint ?? null,
   }
   const through: PassingDependencies = { upstream: passed, clock, limits: config.limits, underWay: passing }
   const streaming: PassingDependencies = { ...through, upstream }
   const upkeep = new Upkeep(store, clock, meter, journal)
   let draining = false
-  const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining) })
+  const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining, policies) })
   const systemDelay = new SystemLoopDelay()
   const loopDelay = seams.loopDelay ?? systemDelay
   const proxy = new ProxyListener({
@@ -123,6 +130,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
       await drained
       await settledAll(unsettled)
     })
+    flow.watch.stop()
     for (const attempt of [...underWay, ...passing]) attempt.abort('shutdown')
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
@@ -132,6 +140,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await upstream.close()
     await tokens.close()
     await passed.close()
+    await wakeups.close()
     await store.close()
     await admin.close()
     journal.info('sidecar.stopped', { unsettled: unsettled.size })
@@ -150,13 +159,14 @@ async function inForce(config: Config, store: KeyStore, journal: Journal): Promi
   return policies
 }
 
-async function notReady(store: KeyStore, draining: boolean): Promise<string[]> {
+/** Where a route goes on without the store, nobody may be kept from reaching it because the store is gone. */
+async function notReady(store: KeyStore, draining: boolean, policies: Policies): Promise<string[]> {
   if (draining) return ['draining']
   try {
     await store.census()
     return []
   } catch (error) {
-    if (error instanceof StoreUnavailable) return ['store unavailable']
+    if (error instanceof StoreUnavailable) return policies.routes.some(({ action }) => action.kind === 'guard' && action.policy.storeOutage === 'open') ? [] : ['store unavailable']
     throw error
   }
 }

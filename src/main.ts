@@ -1,6 +1,8 @@
 import { HELP, parseArguments } from './cli/arguments.ts'
 import { check } from './cli/check.ts'
 import { explain } from './cli/explain.ts'
+import { keys } from './cli/keys.ts'
+import { KEYS_HELP } from './cli/keys-arguments.ts'
 import { CONSOLE, EXIT, readVersion } from './cli/output.ts'
 import { serve } from './cli/serve.ts'
 
@@ -16,6 +18,12 @@ export async function main(argv: readonly string[]): Promise<void> {
       return
     case 'explain':
       process.exitCode = await explain(command.asked, command.flags, process.env, CONSOLE)
+      return
+    case 'keys':
+      process.exitCode = await keys(command.command, command.flags, process.env, CONSOLE)
+      return
+    case 'keys-help':
+      CONSOLE.line(KEYS_HELP)
       return
     case 'help':
       CONSOLE.line(HELP)

@@ -1,9 +1,8 @@
-import { parseArgs } from 'node:util'
 import type { Asked } from '../core/route.ts'
 import { FORMATS } from '../config/formats.ts'
-import { alternatives } from '../config/mistakes.ts'
-import { nearest } from '../config/nearest.ts'
 import { OVERRIDES, type Overrides } from '../config/overrides.ts'
+import { asBytes, hint, readFlags } from './flags.ts'
+import { KEYS_SWITCHES, KEYS_VALUED, readKeysCommand, type KeysCommand } from './keys-arguments.ts'
 
 export interface Flags extends Overrides {
   readonly config?: string
@@ -13,6 +12,8 @@ export type Command =
   | { readonly kind: 'serve', readonly flags: Flags }
   | { readonly kind: 'check', readonly file: string, readonly flags: Overrides }
   | { readonly kind: 'explain', readonly asked: Asked, readonly flags: Flags }
+  | { readonly kind: 'keys', readonly command: KeysCommand, readonly flags: Flags }
+  | { readonly kind: 'keys-help' }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   /** nothing is done; one sentence for every mistake */
@@ -22,6 +23,7 @@ export const HELP = `Usage: onceward [flags]             run the sidecar
        onceward check FILE [flags]  say whether a configuration is right
        onceward explain METHOD PATH [-H 'Name: value' ...] [flags]
                                     say which route such a request takes, and what becomes of it
+       onceward keys VERB [flags]   look keys up, end doubts, take replies out; onceward keys --help
 
   --config FILE      the configuration (ONCEWARD_CONFIG)
   --upstream URL     the service behind, such as http://127.0.0.1:3000 (ONCEWARD_UPSTREAM); enough without a file
@@ -32,40 +34,27 @@ export const HELP = `Usage: onceward [flags]             run the sidecar
   -v, --version      the version
 
 A flag wins over its variable, and the variable over the file. docs/configuration.md has every field.
-Exit codes: 0 right or drained, 1 explained and refused, 64 wrong flags, 69 could not start, 78 wrong configuration.`
+Exit codes: 0 right or drained, 1 explained or looked up and refused, 64 wrong flags, 69 could not start, 78 wrong configuration.`
 
-const COMMANDS = ['check', 'explain']
+const COMMANDS = ['check', 'explain', 'keys']
 const VALUED = ['--config', ...OVERRIDES.map(({ flag }) => flag)]
-const FLAGS = [...VALUED, '--help', '--version']
 
 /** Reads the arguments after the program's name. Every mistake is told, not only the first. */
 export function parseArguments(argv: readonly string[]): Command {
-  const options = {
-    ...Object.fromEntries(VALUED.map((flag) => [flag.slice(2), { type: 'string' as const }])),
-    header: { type: 'string' as const, short: 'H' },
-    help: { type: 'boolean' as const, short: 'h' },
-    version: { type: 'boolean' as const, short: 'v' },
-  }
-  // not strict: parseArgs would throw at the first mistake and know nothing of near names
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true })
-  const given = new Map<string, string>()
-  const words: string[] = []
-  const fields: string[] = []
-  const mistakes: string[] = []
-  for (const token of tokens) {
-    if (token.kind === 'positional') words.push(token.value)
-    if (token.kind !== 'option') continue
-    const flag = token.rawName.startsWith('--') ? `--${token.name}` : token.rawName
-    if (token.name === 'help' || token.name === 'version') given.set(token.name, '')
-    else if (flag === '-H' || flag === '--header') mistakes.push(...takeField(token.value, fields))
-    else if (!VALUED.includes(flag)) mistakes.push(`there is no flag ${flag}; ${hint(flag, FLAGS)}`)
-    else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--'))) mistakes.push(`${flag} needs a value`)
-    else if (given.has(token.name)) mistakes.push(`${flag} stands twice`)
-    else given.set(token.name, token.value)
-  }
-  if (given.has('help')) return { kind: 'help' }
-  if (given.has('version')) return { kind: 'version' }
-  return commandOf(words, given, fields, mistakes)
+  const { flags, fields, words, mistakes } = readFlags(argv, { valued: VALUED, switches: [] })
+  if (words[0] === 'keys') return parseKeys(argv)
+  if (flags.has('help')) return { kind: 'help' }
+  if (flags.has('version')) return { kind: 'version' }
+  return commandOf(words, flags, fields, mistakes)
+}
+
+function parseKeys(argv: readonly string[]): Command {
+  const { flags, fields, words, mistakes } = readFlags(argv, { valued: ['--config', '--data-dir', ...KEYS_VALUED], switches: KEYS_SWITCHES })
+  if (flags.has('help')) return { kind: 'keys-help' }
+  const command = mistakes.length > 0 ? mistakes : readKeysCommand(words.slice(1), flags, fields)
+  if ('length' in command) return { kind: 'wrong', mistakes: command }
+  const [config, dataDir] = [flags.get('config'), flags.get('data-dir')]
+  return { kind: 'keys', command, flags: { ...(config === undefined ? {} : { config }), ...(dataDir === undefined ? {} : { dataDir }) } }
 }
 
 function commandOf(words: readonly string[], given: ReadonlyMap<string, string>, fields: readonly string[], found: readonly string[]): Command {
@@ -96,24 +85,6 @@ function explainOf([method, target, ...more]: readonly string[], fields: readonl
   return { kind: 'explain', asked: { method, target: asBytes(target), fields }, flags }
 }
 
-/** Puts name and value of `Name: value` behind `fields`; returns what is wrong with it. */
-function takeField(text: string | undefined, fields: string[]): string[] {
-  const [, name, value] = /^([^:]*):[ \t]*(.*?)[ \t]*$/s.exec(text ?? '') ?? []
-  if (name === undefined || value === undefined || FORMATS.get('header-name')?.accepts(name) !== true) return ["-H needs a header such as -H 'Idempotency-Key: abc'"]
-  fields.push(name, asBytes(value))
-  return []
-}
-
-/** One character per byte, as they come off the wire. */
-function asBytes(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1')
-}
-
 function wrong(mistake: string): Command {
   return { kind: 'wrong', mistakes: [mistake] }
-}
-
-function hint(name: string, known: readonly string[]): string {
-  const near = nearest(name, known)
-  return near.length > 0 ? `did you mean ${alternatives(near)}?` : `there is ${known.join(', ')}`
 }

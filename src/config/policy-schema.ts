@@ -127,6 +127,14 @@ export const IDEMPOTENCY = {
         },
       },
     },
+    store_outage: {
+      enum: ['closed', 'open'], default: 'closed',
+      description: 'What becomes of a request with a key while the key store is gone. `closed`: 503 `store-unavailable`, and nothing is sent. `open`: it is sent once WITHOUT ANY PROTECTION, so a retry of it may run twice; its reply says `Idempotency-Unprotected: true`. See docs/guarantees.md before writing `open`.',
+    },
+    claim_within: {
+      ...DELAY, formatMinimum: '1ms', default: '5s',
+      description: 'How long the key store may take to say whether a request may run; past it the store counts as gone. `retry.deadline` bounds it, too.',
+    },
     unknown_status: { enum: [504, 409], default: 504, description: 'The status of the answer that nobody knows whether the operation ran. 409 for clients that take 504 for an invitation to try again under a new key.' },
     close_delimited: {
       enum: ['keep', 'stream'], default: 'stream',

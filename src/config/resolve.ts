@@ -16,6 +16,7 @@ import type { Config } from './config.ts'
 import { filingOf } from './filing.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
+import { outageWarnings } from './outages.ts'
 import { shadowWarnings } from './shadows.ts'
 import { parseDuration, parseSize } from './units.ts'
 
@@ -67,7 +68,7 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     keySpace: { service: top.service, routes: routes.map((route, i) => filingRoute(route, defaults, document.routes?.[i] ?? {})) },
     accept: new Set(top.accept),
     written: from === 'file' ? document : { ...document, defaults },
-    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured)],
+    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...outageWarnings(routes)],
   }
 }
 
@@ -125,6 +126,8 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
     leaseMs: ms(idempotency.lease),
     inFlight: idempotency.in_flight === 'reject' ? { kind: 'reject' } : { kind: 'wait', waitMs: ms(idempotency.in_flight.wait) },
     whenUnsure,
+    storeOutage: idempotency.store_outage,
+    claimWithinMs: ms(idempotency.claim_within),
     status: { rules: rulesOf(status), inProgress: inProgressOf(idempotency.when_unsure) },
     unknownStatus: idempotency.unknown_status,
     closeDelimited: idempotency.close_delimited,

@@ -62,13 +62,13 @@ export function connectionNames(fields: Fields): ReadonlySet<string> {
 
 /**
  * Fields of a request that stay here: hop-by-hop ones, `Expect` (we have read the body, so we were its recipient),
- * `Content-Length`, which is written anew for the captured body, and the mark of a replay, which no client may set.
+ * `Content-Length`, which is written anew for the captured body, and our own marks, which no client may set.
  * Read by core/forwarding.ts.
  */
-export const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length', 'idempotent-replayed'])
+export const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length', 'idempotent-replayed', 'idempotency-unprotected'])
 
 /** Marks that only we set on a reply; an upstream's own would be taken for ours. */
-const OUR_MARKS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'idempotent-replayed', 'idempotency-ttl'])
+const OUR_MARKS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'idempotent-replayed', 'idempotency-ttl', 'idempotency-unprotected'])
 
 /** The end-to-end fields of an upstream's reply. */
 export function received(fields: Fields): string[] {

@@ -67,17 +67,33 @@ export function readKeyFromBody(body: Uint8Array, pointer: Pointer): KeyReading 
   const document = readJson(body)
   if (document === undefined) return invalid('the key is a member of the body, which must be JSON in UTF-8 without any name twice in an object')
   const value = valueAt(document, pointer)
-  const at = pointerText(pointer)
-  const lead = `${APART}pointer${at.length}:${at}`
+  const lead = leadOf(pointer)
   switch (value?.kind) {
     case undefined: return { kind: 'absent' }
     case 'word': return value.word === 'null' ? { kind: 'absent' } : wrongKind()
     case 'string':
       if (value.value === '' || !isInterchangeable(value.value)) return wrongKind()
       return value.value.length <= LONGEST ? { kind: 'present', key: `${lead}text:${value.value}` } : tooLong()
-    case 'number': return /^(?:0|-?[1-9]\d*)$/.test(value.source) ? { kind: 'present', key: `${lead}integer:${value.source}` } : wrongKind()
+    case 'number': return INTEGER.test(value.source) ? { kind: 'present', key: `${lead}integer:${value.source}` } : wrongKind()
     case 'array': case 'object': return wrongKind()
     default: return value satisfies never
+  }
+}
+
+/** The keys that somebody may mean by a word on a route with this source; none if several words make a key there. */
+export function keysMeant(word: string, source: KeySource): string[] {
+  switch (source.kind) {
+    case 'none': return []
+    case 'headers': {
+      const [name, ...more] = source.names
+      const reading = name === undefined || more.length > 0 ? undefined : readKeyFromHeaders([name, word], [name])
+      return reading?.kind === 'present' ? [reading.key] : []
+    }
+    case 'pointer': {
+      const lead = leadOf(source.pointer)
+      return [`${lead}text:${word}`, ...(INTEGER.test(word) ? [`${lead}integer:${word}`] : [])]
+    }
+    default: return source satisfies never
   }
 }
 
@@ -89,6 +105,13 @@ export function sourceText(source: KeySource): string {
     case 'pointer': return `an Idempotency-Key or a value at ${pointerText(source.pointer)} of its body`
     default: return source satisfies never
   }
+}
+
+const INTEGER = /^(?:0|-?[1-9]\d*)$/
+
+function leadOf(pointer: Pointer): string {
+  const at = pointerText(pointer)
+  return `${APART}pointer${at.length}:${at}`
 }
 
 function wrongKind(): KeyReading {

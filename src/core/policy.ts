@@ -15,6 +15,10 @@ export interface Policy {
   readonly leaseMs: number
   readonly inFlight: { readonly kind: 'reject' } | { readonly kind: 'wait', readonly waitMs: number }
   readonly whenUnsure: WhenUnsure
+  /** what becomes of a request whose claim the store cannot take: refused, or sent once without any protection */
+  readonly storeOutage: 'closed' | 'open'
+  /** how long the store may take over a claim before it counts as gone */
+  readonly claimWithinMs: number
   readonly status: StatusPolicy
   /** 409 for clients that must not take a 504 for an invitation to retry with a new key */
   readonly unknownStatus: 504 | 409

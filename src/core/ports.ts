@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Fields } from './headers.ts'
-import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyId, KeyRecord, Parts, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
+import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Parts, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
 import type { StoredReply } from './reply.ts'
 import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
 import type { Claims, TokenRules } from './token.ts'
@@ -64,8 +64,16 @@ export interface KeyStore {
   complete(claim: Claim, completion: Completion): Promise<WriteOutcome>
   release(claim: Claim): Promise<WriteOutcome>
   abandon(claim: Claim, cause: DoubtCause, attempts: number): Promise<WriteOutcome>
-  /** Ends a doubt from outside, if the record is still uncertain under this fence. */
-  resolve(id: KeyId, fence: number, resolution: Resolution): Promise<WriteOutcome>
+  /** Ends a doubt from outside, if the record is still uncertain under this fence. `act` is null for the flow's own (a probe). */
+  resolve(id: KeyId, fence: number, resolution: Resolution, act: Act | null): Promise<WriteOutcome>
+  /** Drops the body of a completed reply and leaves `completed, body not kept`. */
+  evict(id: KeyId, act: Act): Promise<Eviction>
+  /** Frees a key: the next request with it runs. */
+  forget(id: KeyId, act: Act): Promise<Forgetting>
+  /** The newest `limit` acts of operators, newest first. */
+  audit(limit: number): Promise<readonly AuditEntry[]>
+  /** Somebody waits for this record to leave `in_flight`: the store tells `Wakeups` once it did. `settled`: it is not in flight. */
+  flag(id: KeyId): Promise<'flagged' | 'settled'>
   find(by: { readonly id: KeyId } | { readonly keyDigest: string } | { readonly operationRef: string } | { readonly state: 'uncertain' | 'in_flight' }, limit: number): Promise<readonly KeyRecord[]>
   /** Turns at most `limit` in-flight records whose lease ended into doubts. */
   reap(limit: number): Promise<Reaped>
@@ -73,6 +81,19 @@ export interface KeyStore {
   sweep(limit: number): Promise<Swept>
   census(): Promise<Census>
   /** Settles what was accepted, then lets go of the files or connections. May be called twice. */
+  close(): Promise<void>
+}
+
+/**
+ * Tells the waiters of all processes that a flagged record may have left `in_flight`. It may lose a word (a poll stands
+ * behind it) and never says what became of the record: who is woken asks the store.
+ */
+export interface Wakeups {
+  /** `wake` is called for every word about this id until the returned function is called */
+  wait(id: KeyId, wake: () => void): () => void
+  /** after the commit of a settle of flagged records; never throws and is never waited for */
+  publish(ids: readonly KeyId[]): void
+  /** Lets go of the connection. May be called twice. */
   close(): Promise<void>
 }
 
@@ -174,6 +195,8 @@ export interface Meter {
   answered(status: number, method: string, route: string): void
   /** an unsafe request with a key on a route that looks at no keys */
   unguarded(route: string): void
+  /** the store was gone, and a request of this route was sent without protection */
+  failedOpen(route: string): void
   /** a request or a connection ran into this limit */
   limited(limit: LimitName): void
   census(census: Census): void

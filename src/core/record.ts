@@ -12,6 +12,8 @@ import type { OutboxEvent } from './event.ts'
  *     in_flight (lease ended) or uncertain --claim that takes--> in_flight     (higher fence, other holder)
  *     uncertain --late complete or release by its own holder--> completed | (none)
  *     uncertain --resolve (compare state and fence)--> completed | (none)      (higher fence, other holder)
+ *     completed --evict--> completed, body not kept            by an operator; same holder, same fence
+ *     completed or uncertain or in_flight (lease ended) --forget--> (none)     by an operator
  *
  * Writes compare holder and fence, never the lease's time: a holder that is late but was not superseded still knows
  * the true answer. A resolve gives the row a new holder, so that a late answer can never overwrite what somebody was
@@ -35,7 +37,8 @@ export interface Claim {
  */
 export type Parts = string
 
-export type DoubtCause = 'lease-expired' | 'connection-lost' | 'reply-incomplete' | 'ambiguous-status' | 'deadline' | 'shutdown'
+/** `sent-unprotected`: the claim's result was unknown, and its route sends in an outage of the store (core/policy.ts). */
+export type DoubtCause = 'lease-expired' | 'connection-lost' | 'reply-incomplete' | 'ambiguous-status' | 'deadline' | 'shutdown' | 'sent-unprotected'
 
 export type KeyState =
   | { readonly state: 'in_flight', readonly leaseUntil: number }
@@ -82,7 +85,7 @@ export interface ClaimRequest {
 export type ClaimOutcome =
   /** `recovering`: an earlier attempt of this key may have had an effect, so release is no longer legal */
   | { readonly kind: 'claimed', readonly claim: Claim, readonly recovering: boolean, readonly operationRef: string, readonly retainUntil: number }
-  | { readonly kind: 'replay', readonly reply: StoredReply, readonly fingerprint: string, readonly spec: string, readonly parts: Parts, readonly operationRef: string, readonly retainUntil: number }
+  | { readonly kind: 'replay', readonly reply: StoredReply, readonly fence: number, readonly fingerprint: string, readonly spec: string, readonly parts: Parts, readonly operationRef: string, readonly retainUntil: number }
   | { readonly kind: 'busy', readonly retryAfterMs: number, readonly operationRef: string }
   /** judged before everything else; the record's own spec and parts tell how to compare and what differed */
   | { readonly kind: 'mismatch', readonly spec: string, readonly parts: Parts, readonly operationRef: string }
@@ -101,6 +104,27 @@ export interface Completion {
 export type Resolution =
   | { readonly as: 'completed', readonly reply: StoredReply, readonly events: readonly OutboxEvent[] }
   | { readonly as: 'not-executed' }
+
+/** Who changed a record from outside, and why: written to the audit trail in the transaction of the change. */
+export interface Act {
+  readonly by: string
+  readonly reason: string
+}
+
+/** One line of the audit trail. */
+export interface AuditEntry extends Act {
+  /** milliseconds since the epoch, by the store's clock */
+  readonly at: number
+  readonly verb: 'evict' | 'forget' | 'resolve'
+  readonly id: KeyId
+  readonly operationRef: string
+  /** the record's state before */
+  readonly before: KeyState['state']
+}
+
+/** `refused`: only a completed reply can be evicted, and a key whose lease runs cannot be forgotten. */
+export type Eviction = 'evicted' | 'refused' | 'absent'
+export type Forgetting = 'forgotten' | 'refused' | 'absent'
 
 /** What one step of upkeep did. */
 export interface Reaped { readonly orphaned: number }

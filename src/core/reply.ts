@@ -28,7 +28,7 @@ const NEVER_STORED: ReadonlySet<string> = new Set([
   'traceparent', 'tracestate', 'traceresponse', 'server-timing', 'x-request-id', 'x-trace-id', 'x-b3-traceid', 'x-b3-spanid',
   'ratelimit', 'ratelimit-policy', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset',
   'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset',
-  'idempotent-replayed', 'idempotency-ttl', 'proxy-status',
+  'idempotent-replayed', 'idempotency-ttl', 'idempotency-unprotected', 'proxy-status',
 ])
 
 /** The fields of a reply that its record keeps; everything not denied by name stays, in order. */

@@ -1,4 +1,4 @@
-import type { Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyRecord, Resolution, WriteOutcome } from './record.ts'
+import type { Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, Eviction, Forgetting, KeyRecord, Resolution, WriteOutcome } from './record.ts'
 import { witnessOf } from './witness.ts'
 
 /*
@@ -29,8 +29,8 @@ export function onClaim(found: KeyRecord | undefined, request: ClaimRequest, now
     return { outcome: { kind: 'mismatch', spec: found.spec, parts: found.parts, operationRef: found.operationRef }, change: KEEP }
   }
   if (found.state === 'completed') {
-    const { reply, fingerprint, spec, parts, operationRef, retainUntil } = found
-    return { outcome: { kind: 'replay', reply, fingerprint, spec, parts, operationRef, retainUntil }, change: KEEP }
+    const { reply, fence, fingerprint, spec, parts, operationRef, retainUntil } = found
+    return { outcome: { kind: 'replay', reply, fence, fingerprint, spec, parts, operationRef, retainUntil }, change: KEEP }
   }
   if (found.state === 'in_flight' && found.leaseUntil > nowMs) {
     return { outcome: { kind: 'busy', retryAfterMs: found.leaseUntil - nowMs, operationRef: found.operationRef }, change: KEEP }
@@ -88,6 +88,21 @@ export function onResolve(found: KeyRecord | undefined, fence: number, resolutio
     }
     default: return resolution satisfies never
   }
+}
+
+/** Holder and fence stay: the holder that repeats its completion is told that it is written, as before. */
+export function onEvict(found: KeyRecord | undefined, nowMs: number): Judged<Eviction> {
+  if (found === undefined || isFree(found, nowMs)) return { outcome: 'absent', change: KEEP }
+  if (found.state !== 'completed') return { outcome: 'refused', change: KEEP }
+  if (found.reply.kind === 'not-kept') return { outcome: 'evicted', change: KEEP }
+  return { outcome: 'evicted', change: { kind: 'put', record: { ...found, reply: { kind: 'not-kept', status: found.reply.reply.status } } } }
+}
+
+/** While a lease runs somebody may be sending: freeing the key then would be a second execution by our own hand. */
+export function onForget(found: KeyRecord | undefined, nowMs: number): Judged<Forgetting> {
+  if (found === undefined || isFree(found, nowMs)) return { outcome: 'absent', change: KEEP }
+  if (found.state === 'in_flight' && found.leaseUntil > nowMs) return { outcome: 'refused', change: KEEP }
+  return { outcome: 'forgotten', change: { kind: 'delete' } }
 }
 
 export function onReap(found: KeyRecord, nowMs: number): KeyRecord | undefined {

@@ -254,7 +254,7 @@ export class ProxyListener {
 
   #write(response: ServerResponse, call: HttpCall, route: string, answer: Answer): Promise<void> | null {
     if (call.gone()) {
-      if (answer.kind === 'fresh' && answer.reply.kind === 'streaming') answer.reply.body.cancel()
+      if ((answer.kind === 'fresh' || answer.kind === 'unprotected') && answer.reply.kind === 'streaming') answer.reply.body.cancel()
       return null
     }
     if (this.#draining) response.shouldKeepAlive = false

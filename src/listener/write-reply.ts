@@ -37,6 +37,13 @@ export function writeAnswer(response: ServerResponse, asked: Asked, answer: Answ
       writeWhole(response, asked, answer.reply.reply, marks)
       return null
     }
+    case 'unprotected': {
+      const status = answer.reply.kind === 'whole' ? answer.reply.reply.status : answer.reply.status
+      const marks = ['Idempotency-Unprotected', 'true', 'Proxy-Status', `${asked.voice.proxy}; received-status=${status}`]
+      if (answer.reply.kind === 'streaming') return writeStreaming(response, asked, status, [...answer.reply.headers, ...marks], answer.reply.body)
+      writeWhole(response, asked, answer.reply.reply, marks)
+      return null
+    }
     default:
       return answer satisfies never
   }

@@ -1,4 +1,4 @@
-import type { NotSentCause } from '../core/attempt.ts'
+import type { AttemptOutcome, NotSentCause } from '../core/attempt.ts'
 import type { Policy } from '../core/policy.ts'
 import type { KeyOutcome, Remembered } from '../core/ports.ts'
 import { problem, PROBLEMS } from '../core/problem.ts'
@@ -42,7 +42,7 @@ const DOUBT_ERRORS: Readonly<Record<string, string>> = {
 const ASK_AGAIN_MS = 1000
 
 /** The answer to a request that may not run. */
-export function notClaimed(claimed: Exclude<Claimed, { kind: 'claimed' }>, asker: Asker, wallMs: number): Ending {
+export function notClaimed(claimed: Exclude<Claimed, { kind: 'claimed' | 'unprotected' }>, asker: Asker, wallMs: number): Ending {
   switch (claimed.kind) {
     case 'replay': return replayed(claimed, asker, wallMs)
     case 'busy': return ending(inFlight(claimed.operationRef), 'in_flight', claimed.operationRef)
@@ -73,7 +73,7 @@ export function settled(end: Settled, asker: Asker, operationRef: string, attemp
     case 'released': {
       const cause = end.last?.kind === 'not_sent' ? end.last.cause : null
       const answer: Answer = end.passedOn === null
-        ? { kind: 'problem', problem: problem('upstream-unreachable', 'no byte of the request reached the upstream; it is safe to send it again', { operationRef, retryAfterMs: ASK_AGAIN_MS, ...(cause === null ? {} : NOT_SENT[cause]) }) }
+        ? unreachable(cause, operationRef)
         : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
       return ending(answer, 'new', operationRef, { attempts, cause })
     }
@@ -86,6 +86,26 @@ export function settled(end: Settled, asker: Asker, operationRef: string, attemp
     default:
       return end satisfies never
   }
+}
+
+/** What a request is told that was sent although the store was gone. */
+export function unprotected(outcome: AttemptOutcome, policy: Policy): Ending {
+  const cause = 'sent-unprotected'
+  switch (outcome.kind) {
+    case 'answered': case 'refused': return ending({ kind: 'unprotected', reply: outcome.reply }, 'unavailable', null, { attempts: 1, cause })
+    case 'lost': return ending(outcome.reply === null ? unknown(policy, null, outcome.cause) : { kind: 'unprotected', reply: outcome.reply }, 'unavailable', null, { attempts: 1, cause })
+    case 'not_sent': return ending(unreachable(outcome.cause, null), 'unavailable', null, { attempts: 1, cause: outcome.cause })
+    case 'aborted': return ending(outcome.sent ? unknown(policy, null, outcome.by) : unreachable(null, null), 'unavailable', null, { attempts: 1, cause })
+    default: return outcome satisfies never
+  }
+}
+
+/** Duplicates that this process kept back meanwhile hear the same: it is all the protection that is left. */
+export function unprotectedToDuplicates({ answer }: Ending): Answer {
+  if (answer.kind !== 'unprotected') return answer
+  if (answer.reply.kind === 'streaming') return inFlight(null)
+  const { reply } = answer.reply
+  return { kind: 'unprotected', reply: { kind: 'whole', reply: { ...reply, headers: storable(reply.headers) } } }
 }
 
 /** What a duplicate that arrived meanwhile is told: never more than what is settled. */
@@ -126,6 +146,7 @@ export function incomparable(operationRef: string | null): Ending {
 }
 
 export function duplicateOf(answer: Answer, operationRef: string | null): Ending {
+  if (answer.kind === 'unprotected') return ending(answer, 'unavailable', operationRef, { cause: 'sent-unprotected' })
   const outcome: KeyOutcome = answer.kind === 'problem' ? (answer.problem.code === 'outcome-unknown' ? 'uncertain' : answer.problem.code === 'reply-not-kept' || answer.problem.code === 'reply-withheld' ? 'replay' : 'in_flight') : 'replay'
   return ending(answer, outcome, operationRef)
 }
@@ -149,7 +170,12 @@ export function noStore(): Answer {
   return { kind: 'problem', problem: problem('store-unavailable', 'nothing was sent upstream; it is safe to send the request again with the same key', { retryAfterMs: ASK_AGAIN_MS }) }
 }
 
-function unknown(policy: Policy, operationRef: string, cause: string): Answer {
+function unreachable(cause: NotSentCause | null, operationRef: string | null): Answer {
+  const detail = 'no byte of the request reached the upstream; it is safe to send it again'
+  return { kind: 'problem', problem: problem('upstream-unreachable', detail, { operationRef, retryAfterMs: ASK_AGAIN_MS, ...(cause === null ? {} : NOT_SENT[cause]) }) }
+}
+
+export function unknown(policy: Policy, operationRef: string | null, cause: string): Answer {
   const detail = 'the request was sent and no answer came back that could be trusted; look the operation up before doing it again, and never retry it under a new key'
   return { kind: 'problem', problem: problem('outcome-unknown', detail, { operationRef, status: policy.unknownStatus, proxyError: DOUBT_ERRORS[cause] ?? PROBLEMS['outcome-unknown'].proxyError }) }
 }

@@ -25,19 +25,20 @@ export interface AttemptDependencies {
  */
 export async function attempts(entry: Entry, recovering: boolean, lease: Lease, deps: AttemptDependencies): Promise<Tried> {
   const outcomes: AttemptOutcome[] = []
-  if (lease.trusted()) outcomes.push(await attemptOnce(entry, recovering, deps))
+  if (lease.trusted()) outcomes.push(await attemptOnce(entry, recovering, entry.policy.deadlineMs + entry.policy.lingerMs, deps))
   return { outcomes, verdict: judge(outcomes, recovering, entry.policy.status.rules) }
 }
 
-async function attemptOnce(entry: Entry, recovering: boolean, deps: AttemptDependencies): Promise<AttemptOutcome> {
+/** One attempt, ended by us after `withinMs`. */
+export async function attemptOnce(entry: Entry, recovering: boolean, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
   const { method, target, fields, hop } = entry.call
-  const { status, closeDelimited, deadlineMs, lingerMs } = entry.policy
+  const { status, closeDelimited } = entry.policy
   const attempt = deps.upstream.attempt(
     { method, target, fields: forwardedFields(fields, hop), body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
     { ...deps.limits, closeDelimited, status, afterDoubt: recovering },
   )
   const place = deps.underWay.enter(attempt)
-  const cancel = deps.clock.after(deadlineMs + lingerMs, () => attempt.abort('deadline'))
+  const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))
   try {
     return await attempt.outcome
   } finally {

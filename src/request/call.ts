@@ -38,6 +38,8 @@ export type Answer =
   | { readonly kind: 'fresh', readonly reply: UpstreamReply, readonly ttlMs: number | null }
   /** a stored reply; `ttlMs` is what is left of its retention */
   | { readonly kind: 'replay', readonly reply: Reply, readonly ttlMs: number }
+  /** what the upstream said to a request that was sent although the key store was gone: nothing of it is stored */
+  | { readonly kind: 'unprotected', readonly reply: UpstreamReply }
   | { readonly kind: 'problem', readonly problem: Problem }
   /** the client is gone and nothing was begun */
   | { readonly kind: 'none' }

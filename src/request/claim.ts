@@ -13,6 +13,8 @@ export type Claimed =
   /** the record's specification is unknown to this version: nobody here can say whether it is the same request */
   | { readonly kind: 'incomparable', readonly operationRef: string }
   | { readonly kind: 'unavailable' }
+  /** the store is gone, and the route says to send in spite of it; a row that may stand is on its way to be a doubt */
+  | { readonly kind: 'unprotected' }
 
 /**
  * A client that hangs up before its claim left takes its request along; after that it changes nothing. A claim that
@@ -21,6 +23,8 @@ export type Claimed =
 export interface Patience {
   gone(): boolean
   overdue(): boolean
+  /** on a route that goes on without the store: told once the store has taken too long; null on all others */
+  readonly hung: Promise<'hung'> | null
 }
 
 export interface ClaimDependencies {
@@ -48,9 +52,17 @@ export async function claim(entry: Entry, deps: ClaimDependencies, patience: Pat
   }
 }
 
-async function ask(request: ClaimRequest, deps: ClaimDependencies, patience: Patience): Promise<ClaimOutcome | { kind: 'unavailable' }> {
+async function ask(request: ClaimRequest, deps: ClaimDependencies, patience: Patience): Promise<ClaimOutcome | { kind: 'unavailable' | 'unprotected' }> {
+  let hung = false
   try {
-    const outcome = await deps.store.claim(request, () => patience.gone() || patience.overdue())
+    const claiming = deps.store.claim(request, () => patience.gone() || patience.overdue() || hung)
+    const outcome = patience.hung === null ? await claiming : await Promise.race([claiming, patience.hung])
+    if (outcome === 'hung') {
+      hung = true
+      const sent = !patience.gone()
+      void settleLate(claiming, request, sent, deps)
+      return { kind: sent ? 'unprotected' : 'unavailable' }
+    }
     if (outcome.kind === 'claimed' && patience.overdue()) {
       releaseUnused(outcome.claim, deps)
       return { kind: 'unavailable' }
@@ -58,10 +70,35 @@ async function ask(request: ClaimRequest, deps: ClaimDependencies, patience: Pat
     return outcome
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error
-    // The row may stand although we will not use it: nothing was sent, so it must not end as a doubt.
-    if (error.written === 'unknown') releaseUnused({ id: request.id, holder: request.holder, fence: 1 }, deps)
-    return { kind: 'unavailable' }
+    const sent = patience.hung !== null && !patience.gone() && !patience.overdue()
+    failed(error, request, sent, deps)
+    return { kind: sent ? 'unprotected' : 'unavailable' }
   }
+}
+
+/** The claim went on without anybody who waits for it. */
+async function settleLate(claiming: Promise<ClaimOutcome>, request: ClaimRequest, sent: boolean, deps: ClaimDependencies): Promise<void> {
+  try {
+    const late = await claiming
+    if (late.kind === 'claimed') disown(late.claim, sent, deps)
+  } catch (error) {
+    failed(error, request, sent, deps)
+  }
+}
+
+/** The row may stand although the claim failed. */
+function failed(error: unknown, { id, holder }: ClaimRequest, sent: boolean, deps: ClaimDependencies): void {
+  if (!(error instanceof StoreUnavailable)) deps.journal.error('claim.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+  else if (error.written === 'unknown') disown({ id, holder, fence: 1 }, sent, deps)
+}
+
+/**
+ * A row that nobody will settle. If nothing was sent it must not end as a doubt. If its request is sent unprotected it
+ * must not end as free: the next one with this key is told that nobody knows.
+ */
+function disown(claimed: Claim, sent: boolean, deps: ClaimDependencies): void {
+  if (sent) void persist(() => deps.store.abandon(claimed, 'sent-unprotected', 1), deps)
+  else releaseUnused(claimed, deps)
 }
 
 /** A row that this holder took over from somebody else has a higher fence and is left to be a doubt, which it was. */

@@ -2,8 +2,11 @@ import type { Fingerprint } from '../core/fingerprint.ts'
 import type { KeyId } from '../core/record.ts'
 import type { Answer } from './call.ts'
 
+/** `claimed`: the claim is ours. `following`: some other process has it. `hung`: the store took too long over it. `elsewhere`: a replay, a mismatch, no store. */
+export type FlightStart = 'claimed' | 'following' | 'hung' | 'elsewhere'
+
 interface Duplicates {
-  readonly claimed: PromiseWithResolvers<boolean>
+  readonly start: PromiseWithResolvers<FlightStart>
   readonly ended: PromiseWithResolvers<Answer>
 }
 
@@ -19,7 +22,7 @@ export class Flight {
   /** of the credential that it flies for; see `Known` */
   readonly witness: string | null
   operationRef: string | null = null
-  #claimed: boolean | null = null
+  #start: FlightStart | null = null
   #duplicates: Duplicates | null = null
 
   constructor(fingerprint: Fingerprint, witness: string | null) {
@@ -27,9 +30,9 @@ export class Flight {
     this.witness = witness
   }
 
-  /** true once the claim is ours; false if it led elsewhere (a replay, a mismatch, no store). To be asked while the flight is listed. */
-  get claimed(): Promise<boolean> {
-    return this.#asked().claimed.promise
+  /** How it began; to be asked while the flight is listed, and before `ended`. */
+  get start(): Promise<FlightStart> {
+    return this.#asked().start.promise
   }
 
   /** what a duplicate is told after the settle; never before it */
@@ -37,25 +40,41 @@ export class Flight {
     return this.#asked().ended.promise
   }
 
-  sayClaimed(operationRef: string): void {
+  /** null: it is sent unprotected, and what it keeps back are the duplicates of this process alone */
+  sayClaimed(operationRef: string | null): void {
     this.operationRef = operationRef
-    this.#claimed ??= true
-    this.#duplicates?.claimed.resolve(true)
+    this.#say('claimed')
+  }
+
+  /** Another process holds the key, and this one waits for it. */
+  sayFollowing(operationRef: string | null): void {
+    this.operationRef = operationRef
+    this.#say('following')
+  }
+
+  /** Whoever waits for this claim's result must not wait longer, nor each for one of its own. */
+  sayHung(): void {
+    this.#say('hung')
   }
 
   /** Ends the flight for all who wait. A flight that never held the claim only says so. */
   end(answer: Answer): void {
-    this.#claimed ??= false
-    this.#duplicates?.claimed.resolve(false)
+    this.#say('elsewhere')
     this.#duplicates?.ended.resolve(answer)
   }
 
+  /** The first word counts. */
+  #say(start: FlightStart): void {
+    this.#start ??= start
+    this.#duplicates?.start.resolve(start)
+  }
+
   #asked(): Duplicates {
-    if (this.#duplicates === null) {
-      this.#duplicates = { claimed: Promise.withResolvers(), ended: Promise.withResolvers() }
-      if (this.#claimed !== null) this.#duplicates.claimed.resolve(this.#claimed)
-    }
-    return this.#duplicates
+    if (this.#duplicates !== null) return this.#duplicates
+    const duplicates: Duplicates = { start: Promise.withResolvers(), ended: Promise.withResolvers() }
+    if (this.#start !== null) duplicates.start.resolve(this.#start)
+    this.#duplicates = duplicates
+    return duplicates
   }
 }
 

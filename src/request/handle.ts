@@ -1,7 +1,7 @@
 import type { Attempt, Checkpoint, Clock, Journal, KeyStore, Meter, Random, ReplyCache, Upstream } from '../core/ports.ts'
 import type { Roster } from '../core/roster.ts'
 import { capture, type Admission, type Entry, type Namespace } from './admit.ts'
-import { inFlight, noStore, notClaimed, notRecorded, replayed, settled, stillRunning, toDuplicates, type Ending } from './answer.ts'
+import { inFlight, noStore, notClaimed, notRecorded, replayed, settled, stillRunning, toDuplicates, unknown, unprotectedToDuplicates, type Ending } from './answer.ts'
 import { attempts } from './attempts.ts'
 import type { Answer, Call } from './call.ts'
 import { claim } from './claim.ts'
@@ -9,7 +9,9 @@ import { fingerprintUnder } from './compare.ts'
 import { Flight, type Flights } from './flight.ts'
 import type { LeaseKeeper } from './lease.ts'
 import { settle } from './settle.ts'
-import { follow, join } from './wait.ts'
+import { sendUnprotected, type OutageLog } from './unprotected.ts'
+import { accompany, follow, join } from './wait.ts'
+import type { Watch } from './watch.ts'
 
 /*
  * Flow one. A client's request goes down this list; each stage may end it, and docs/architecture.md draws the exits.
@@ -32,6 +34,8 @@ export interface FlowDependencies {
   readonly limits: { readonly requestBodyBytes: number, readonly socketWaitMs: number, readonly keptReplyBytes: number }
   readonly leases: LeaseKeeper
   readonly flights: Flights
+  readonly watch: Watch
+  readonly outages: OutageLog
   readonly underWay: Roster<Attempt>
   /** flights that are not settled yet; a shutdown waits for them */
   readonly unsettled: Roster<Promise<unknown>>
@@ -41,12 +45,14 @@ export interface FlowDependencies {
 type Guarded = Extract<Admission, { kind: 'guarded' }>
 
 /** Where a flight is, for the answer at the deadline. */
-type Phase = 'claiming' | 'following' | 'attempting' | 'settling'
+type Phase = 'claiming' | 'following' | 'attempting' | 'settling' | 'unprotected'
 
 interface Course {
   phase: Phase
-  /** the client was answered at the deadline */
+  /** the client was answered at the deadline, or because its claim took too long */
   overdue: boolean
+  /** the store takes too long, on a route that goes on without it */
+  hang: (() => void) | null
   operationRef: string | null
 }
 
@@ -63,22 +69,35 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
     return report(entry, replayed(known, entry, deps.clock.wallMs()), startedAt, deps)
   }
   const flight = deps.flights.get(entry.id)
-  if (flight !== undefined && await flight.claimed) return report(entry, await join(entry, flight, deps), startedAt, deps)
-  return lead(entry, startedAt, deps)
+  if (flight === undefined) return lead(entry, startedAt, deps)
+  const start = await flight.start
+  switch (start) {
+    case 'claimed': return report(entry, await join(entry, flight, deps), startedAt, deps)
+    case 'following': return report(entry, await accompany(entry, flight, deps), startedAt, deps)
+    case 'hung': return report(entry, notClaimed({ kind: 'unavailable' }, entry, deps.clock.wallMs()), startedAt, deps)
+    case 'elsewhere': return lead(entry, startedAt, deps)
+    default: return start satisfies never
+  }
 }
 
 /** Answers at the end of the flight or at the deadline, whichever comes first. */
 function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<Answer> {
   return new Promise((resolve) => {
-    const course: Course = { phase: 'claiming', overdue: false, operationRef: null }
+    const course: Course = { phase: 'claiming', overdue: false, hang: null, operationRef: null }
     const flight = new Flight(entry.fingerprint, entry.witness)
-    const cancel = deps.clock.after(entry.policy.deadlineMs, () => {
+    const { deadlineMs, claimWithinMs } = entry.policy
+    const end = (): void => {
       course.overdue = true
-      // Whoever waits for this claim's result must not wait longer for a store that hangs.
-      if (course.phase === 'claiming') flight.end(noStore())
-      resolve(atDeadline(course.phase, course.operationRef))
+      if (course.phase === 'claiming') flight.sayHung()
+      resolve(atDeadline(course.phase, course.operationRef, entry))
+    }
+    // One timer for both bounds: most requests have ended before the first.
+    let cancel = claimWithinMs >= deadlineMs ? deps.clock.after(deadlineMs, end) : deps.clock.after(claimWithinMs, () => {
+      if (course.phase === 'claiming' && course.hang === null) return end()
+      if (course.phase === 'claiming') course.hang?.()
+      cancel = deps.clock.after(deadlineMs - claimWithinMs, end)
     })
-    const place = deps.unsettled.enter(fly(entry, flight, course, deps).then((ending) => {
+    const place = deps.unsettled.enter(fly(entry, flight, course, deps.clock.monotonicMs() + deadlineMs, deps).then((ending) => {
       cancel()
       deps.unsettled.leave(place)
       if (course.overdue) letGo(ending.answer)
@@ -88,7 +107,7 @@ function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<
 }
 
 /** Never rejects. */
-async function fly(entry: Entry, flight: Flight, course: Course, deps: FlowDependencies): Promise<Ending> {
+async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: number, deps: FlowDependencies): Promise<Ending> {
   const { checkpoint } = deps
   if (!deps.flights.has(entry.id)) deps.flights.set(entry.id, flight)
   let drop: () => void = () => undefined
@@ -96,14 +115,22 @@ async function fly(entry: Entry, flight: Flight, course: Course, deps: FlowDepen
   try {
     if (checkpoint !== null) await checkpoint('before-claim')
     const issuedAt = deps.clock.monotonicMs()
-    const claimed = await claim(entry, deps, { gone: () => entry.call.gone(), overdue: () => course.overdue })
+    const claimed = await claim(entry, deps, { gone: () => entry.call.gone(), overdue: () => course.overdue, hung: hungOf(entry, course) })
+    if (claimed.kind === 'unprotected') {
+      course.phase = 'unprotected'
+      told = unknown(entry.policy, null, 'sent-unprotected')
+      flight.sayClaimed(null)
+      const ending = await sendUnprotected(entry, deadlineAt - deps.clock.monotonicMs(), deps)
+      told = unprotectedToDuplicates(ending)
+      return ending
+    }
     if (claimed.kind !== 'claimed') {
       const ending = notClaimed(claimed, entry, deps.clock.wallMs())
       if (claimed.kind !== 'busy') return ending
       course.phase = 'following'
       course.operationRef = ending.operationRef
-      flight.end(told) // a follower of another process must not hold up those of this one
-      return await follow(entry, ending, deps)
+      flight.sayFollowing(ending.operationRef)
+      return await follow(entry, ending, null, deps)
     }
     const { operationRef, recovering, retainUntil } = claimed
     course.phase = 'attempting'
@@ -135,26 +162,33 @@ async function fly(entry: Entry, flight: Flight, course: Course, deps: FlowDepen
   }
 }
 
-function atDeadline(phase: Phase, operationRef: string | null): Answer {
+/** A promise only on routes that ask for it. */
+function hungOf(entry: Entry, course: Course): Promise<'hung'> | null {
+  if (entry.policy.storeOutage === 'closed') return null
+  return new Promise((resolve) => { course.hang = () => resolve('hung') })
+}
+
+function atDeadline(phase: Phase, operationRef: string | null, entry: Entry): Answer {
   switch (phase) {
     case 'claiming': return noStore()
     case 'following': return inFlight(operationRef)
     case 'attempting': return stillRunning(operationRef)
     case 'settling': return notRecorded(operationRef)
+    case 'unprotected': return unknown(entry.policy, null, 'deadline')
     default: return phase satisfies never
   }
 }
 
 /** A streaming reply that nobody will read must not hold its socket. */
 function letGo(answer: Answer): void {
-  if (answer.kind === 'fresh' && answer.reply.kind === 'streaming') answer.reply.body.cancel()
+  if ((answer.kind === 'fresh' || answer.kind === 'unprotected') && answer.reply.kind === 'streaming') answer.reply.body.cancel()
 }
 
 /** Counts and logs the end of one guarded request; called once for each. */
 function report(entry: Entry, ending: Ending, startedAt: number, deps: FlowDependencies, late = false): Answer {
   const { answer, outcome, operationRef, attempts: made, cause } = ending
   entry.call.forgetBody()
-  if (outcome === 'unavailable' && entry.call.gone()) return { kind: 'none' }
+  if (outcome === 'unavailable' && made === 0 && entry.call.gone()) return { kind: 'none' }
   deps.meter.key(outcome, entry.route)
   deps.journal.settled({
     route: entry.route, method: entry.call.method, outcome, status: statusOf(answer), id: entry.id.slice(0, 8), operationRef,
@@ -165,7 +199,7 @@ function report(entry: Entry, ending: Ending, startedAt: number, deps: FlowDepen
 
 function statusOf(answer: Answer): number {
   switch (answer.kind) {
-    case 'fresh': return answer.reply.kind === 'whole' ? answer.reply.reply.status : answer.reply.status
+    case 'fresh': case 'unprotected': return answer.reply.kind === 'whole' ? answer.reply.reply.status : answer.reply.status
     case 'replay': return answer.reply.status
     case 'problem': return answer.problem.status
     case 'none': return 0

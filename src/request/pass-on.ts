@@ -16,7 +16,7 @@ export interface PassingCall extends Call {
 }
 
 /** Nothing is stored for such a call, so nothing is replayed. */
-export type PassedOn = Exclude<Answer, { readonly kind: 'replay' }>
+export type PassedOn = Exclude<Answer, { readonly kind: 'replay' | 'unprotected' }>
 
 export type Abortable = Pick<Attempt, 'abort'>
 

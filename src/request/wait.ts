@@ -1,31 +1,26 @@
 import { differing } from '../core/fingerprint.ts'
-import { StoreUnavailable, type Clock, type KeyStore, type Random } from '../core/ports.ts'
+import type { Clock } from '../core/ports.ts'
 import type { Entry, Namespace } from './admit.ts'
 import { duplicateOf, incomparable, inFlight, mismatch, superseded, type Ending } from './answer.ts'
 import type { Answer } from './call.ts'
 import { fingerprintUnder } from './compare.ts'
 import type { Flight } from './flight.ts'
+import type { Sight, Watch } from './watch.ts'
 
 const NO_BODY = new Uint8Array()
 
-/** The store is asked this often for a key that another process holds; the delay is uniform up to twice that. */
-const POLL_MS = 200
-
 export interface WaitDependencies {
-  readonly store: KeyStore
   readonly namespace: Namespace
   readonly clock: Clock
-  readonly random: Random
+  readonly watch: Watch
 }
 
 /** A duplicate of a request that this process is working on. It never claims. */
 export async function join(entry: Entry, flight: Flight, deps: WaitDependencies): Promise<Ending> {
-  const own = fingerprintUnder(flight.fingerprint.spec, entry, deps.namespace)
-  if (own === undefined) return incomparable(flight.operationRef)
-  if (own.digest !== flight.fingerprint.digest) return mismatch(differing(flight.fingerprint.parts, own.parts), flight.operationRef)
+  const refusal = refusalOf(entry, flight, deps)
+  if (refusal !== null) return refusal
   const { inFlight: policy } = entry.policy
-  // Another token waits for nothing: what comes will not be for it.
-  if (policy.kind === 'reject' || flight.witness !== entry.witness) return duplicateOf(inFlight(flight.operationRef), flight.operationRef)
+  if (policy.kind === 'reject') return duplicateOf(inFlight(flight.operationRef), flight.operationRef)
   dropBody(entry)
   const answer = await new Promise<Answer>((resolve) => {
     const cancel = deps.clock.after(policy.waitMs, () => resolve(inFlight(flight.operationRef)))
@@ -34,32 +29,65 @@ export async function join(entry: Entry, flight: Flight, deps: WaitDependencies)
   return duplicateOf(answer, flight.operationRef)
 }
 
-/** A duplicate of a request that some other process holds, or that one held before it died. It never claims either. */
-export async function follow(entry: Entry, busy: Ending, deps: WaitDependencies): Promise<Ending> {
-  const { inFlight: policy } = entry.policy
-  if (policy.kind === 'reject') return busy
-  dropBody(entry)
-  const giveUpAt = deps.clock.monotonicMs() + policy.waitMs
-  while (!entry.call.gone() && deps.clock.monotonicMs() < giveUpAt) {
-    await new Promise<void>((resolve) => { deps.clock.after(deps.random.uniform() * 2 * POLL_MS, resolve) })
-    const found = await look(entry, deps.store)
-    // Free, or another operation has the key: our body is gone, so only a new request can be compared with it.
-    if (found === 'gone' || (found !== 'unavailable' && found.operationRef !== busy.operationRef)) return busy
-    // Its holder died. Only a claim may say what follows from that, so the client is sent to make one.
-    if (found !== 'unavailable' && found.state === 'in_flight' && found.leaseUntil <= deps.clock.wallMs()) return busy
-    if (found !== 'unavailable' && found.state !== 'in_flight') return superseded(found, entry, found.operationRef, deps.clock.wallMs())
-  }
-  return busy
+/**
+ * A duplicate of a request of this process that has claimed, and now waits for some other process: what the store said
+ * to that one it would say to this one. So of any number of duplicates one claims.
+ */
+export async function accompany(entry: Entry, flight: Flight, deps: WaitDependencies): Promise<Ending> {
+  return refusalOf(entry, flight, deps) ?? await follow(entry, duplicateOf(inFlight(flight.operationRef), flight.operationRef), flight.fingerprint.spec, deps)
 }
 
-async function look(entry: Entry, store: KeyStore) {
-  try {
-    const [found] = await store.find({ id: entry.id }, 1)
-    return found ?? 'gone'
-  } catch (error) {
-    if (error instanceof StoreUnavailable) return 'unavailable'
-    throw error
-  }
+/**
+ * A duplicate of a request that some other process holds, or that one held before it died. It never claims either, and
+ * holds nothing but its client's connection. `comparedUnder` is the specification under which it was compared with
+ * another request of this process, or null if the store itself has compared it with the record.
+ */
+export function follow(entry: Entry, busy: Ending, comparedUnder: string | null, deps: WaitDependencies): Promise<Ending> {
+  const { inFlight: policy } = entry.policy
+  const { operationRef } = busy
+  if (policy.kind === 'reject' || operationRef === null) return Promise.resolve(busy)
+  dropBody(entry)
+  return new Promise((resolve, reject) => {
+    const cancel = deps.clock.after(policy.waitMs, () => {
+      leave()
+      resolve(busy)
+    })
+    const leave = deps.watch.on(entry.id, operationRef, {
+      see: (sight) => {
+        const ending = endingOf(sight, entry, busy, comparedUnder, deps.clock.wallMs())
+        if (ending === null) return
+        cancel()
+        leave()
+        resolve(ending)
+      },
+      fail: (error) => {
+        cancel()
+        leave()
+        reject(error instanceof Error ? error : new Error('a look at a record failed', { cause: error }))
+      },
+    })
+  })
+}
+
+/** Null as long as there is something to wait for. */
+function endingOf(sight: Sight, entry: Entry, busy: Ending, comparedUnder: string | null, wallMs: number): Ending | null {
+  if (entry.call.gone()) return busy
+  if (sight === 'unavailable') return null
+  // Free, or another operation has the key: our body is gone, so only a new request can be compared with it.
+  if (sight === 'gone' || sight.operationRef !== busy.operationRef) return busy
+  // Its holder died. Only a claim may say what follows from that, so the client is sent to make one.
+  if (sight.state === 'in_flight') return sight.leaseUntil <= wallMs ? busy : null
+  if (comparedUnder !== null && comparedUnder !== sight.spec) return busy
+  return superseded(sight, entry, sight.operationRef, wallMs)
+}
+
+/** What is said to a request at once that is not the one that flies, or that is not let wait for its reply. */
+function refusalOf(entry: Entry, flight: Flight, deps: WaitDependencies): Ending | null {
+  const own = fingerprintUnder(flight.fingerprint.spec, entry, deps.namespace)
+  if (own === undefined) return incomparable(flight.operationRef)
+  if (own.digest !== flight.fingerprint.digest) return mismatch(differing(flight.fingerprint.parts, own.parts), flight.operationRef)
+  // Another token waits for nothing: what comes will not be for it.
+  return flight.witness === entry.witness ? null : duplicateOf(inFlight(flight.operationRef), flight.operationRef)
 }
 
 function dropBody(entry: Entry): void {

@@ -14,11 +14,17 @@ export function tiered(authority: KeyStore, memory: ReplyMemory): KeyStore {
       if (outcome.kind === 'replay') memory.remember(request.id, outcome)
       return outcome
     },
-    async resolve(id, fence, resolution) {
-      const written = await authority.resolve(id, fence, resolution)
-      memory.forget(id)
-      return written
+    async resolve(id, fence, resolution, act) {
+      return await authority.resolve(id, fence, resolution, act).finally(() => memory.forget(id))
     },
+    async evict(id, act) {
+      return await authority.evict(id, act).finally(() => memory.forget(id))
+    },
+    async forget(id, act) {
+      return await authority.forget(id, act).finally(() => memory.forget(id))
+    },
+    audit: (limit) => authority.audit(limit),
+    flag: (id) => authority.flag(id),
     complete: (claim, completion) => authority.complete(claim, completion),
     release: (claim) => authority.release(claim),
     abandon: (claim, cause, attempts) => authority.abandon(claim, cause, attempts),

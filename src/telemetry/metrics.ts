@@ -25,6 +25,7 @@ export class Metrics implements Meter {
   readonly #answers = new Table()
   readonly #known = new Set<string>()
   readonly #unguarded = new Table()
+  readonly #failedOpen = new Table()
   readonly #limited = new Table()
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
@@ -48,6 +49,11 @@ export class Metrics implements Meter {
     this.#registry.registerMetric(new Counter({
       name: 'onceward_unguarded_keyed_requests_total', help: 'Unsafe requests with a key on routes that look at no keys.', labelNames: ['route'], registers: [],
       collect() { unguarded.pourInto(this, ['route']) },
+    }))
+    const failedOpen = this.#failedOpen
+    this.#registry.registerMetric(new Counter({
+      name: 'onceward_fail_open_total', help: 'Requests with a key that were sent without protection, because the key store was gone and their route says store_outage: open.', labelNames: ['route'], registers: [],
+      collect() { failedOpen.pourInto(this, ['route']) },
     }))
     const limited = this.#limited
     this.#registry.registerMetric(new Counter({
@@ -78,6 +84,7 @@ export class Metrics implements Meter {
       if (!this.#known.has(route)) this.#delays.zero({ route })
       this.#known.add(route)
       this.#unguarded.add(0, route)
+      this.#failedOpen.add(0, route)
     }
   }
 
@@ -97,6 +104,10 @@ export class Metrics implements Meter {
 
   unguarded(route: string): void {
     this.#unguarded.add(1, route)
+  }
+
+  failedOpen(route: string): void {
+    this.#failedOpen.add(1, route)
   }
 
   limited(limit: LimitName): void {

@@ -36,6 +36,8 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     leaseMs: 60_000,
     inFlight: { kind: 'reject' },
     whenUnsure: { kind: 'hold' },
+    storeOutage: 'closed',
+    claimWithinMs: 5000,
     status: { rules: new Map(), inProgress: [] },
     unknownStatus: 504,
     closeDelimited: 'stream',

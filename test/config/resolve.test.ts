@@ -60,6 +60,19 @@ test('scope none and the other choices are taken over', async (t) => {
   t.match(policyOf(config, 'default'), { scope: { kind: 'none' }, unknownStatus: 409, closeDelimited: 'keep' })
 })
 
+test('every route that goes on without its store is warned of, whoever said so', async (t) => {
+  const config = await configOf(`
+defaults: { idempotency: { store_outage: open, claim_within: 250ms } }
+routes:
+  - { name: inherits, match: { path: /a } }
+  - { name: stays-closed, match: { path: /b }, idempotency: { store_outage: closed } }
+  - { name: passes, match: { path: /c }, pass: true }
+`)
+  t.match(policyOf(config, 'inherits'), { storeOutage: 'open', claimWithinMs: 250 })
+  t.match(policyOf(config, 'stays-closed'), { storeOutage: 'closed' })
+  t.strictSame(config.warnings.map((warning) => /^the route (\S+) says store_outage: open: .* WITHOUT PROTECTION, and .* may run twice$/.exec(warning)?.[1]), ['inherits', 'default'])
+})
+
 test('a route that stands behind one that takes all of its requests is warned of', async (t) => {
   const warned = async (...matches: string[]) => {
     const { warnings } = await configOf(`routes:\n${matches.map((match, i) => `  - { name: r${i}, match: { ${match} } }\n`).join('')}`)

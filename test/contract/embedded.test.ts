@@ -13,10 +13,12 @@ keyStoreContract(t, {
   async open() {
     const folder = mkdtempSync(join(tmpdir(), 'onceward-contract-'))
     const clock = new HeldClock()
-    const store = await openEmbeddedStore({ dataDir: join(folder, 'data'), clock })
+    const woken: string[] = []
+    const store = await openEmbeddedStore({ dataDir: join(folder, 'data'), clock, wakeups: { publish: (ids) => woken.push(...ids) } })
     return {
       store,
       clock,
+      woken,
       committedEvents: () => Promise.resolve(eventsOfCopy(folder)),
       close: async () => {
         await store.close()

@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import { claimsContract } from './claims.ts'
 import { doubtsContract } from './doubts.ts'
 import { modelContract } from './model.ts'
+import { operatorsContract } from './operators.ts'
 import { settlingContract } from './settling.ts'
 import { upkeepContract } from './upkeep.ts'
 import { witnessContract } from './witnesses.ts'
@@ -15,6 +16,7 @@ export function keyStoreContract(t: Test, harness: KeyStoreHarness): void {
   claimsContract(t, harness)
   settlingContract(t, harness)
   doubtsContract(t, harness)
+  operatorsContract(t, harness)
   upkeepContract(t, harness)
   witnessContract(t, harness)
   modelContract(t, harness)

@@ -6,7 +6,8 @@ import { HeldClock } from './situation.ts'
 keyStoreContract(t, {
   open() {
     const clock = new HeldClock()
-    const store = new MemoryKeyStore(clock)
-    return Promise.resolve({ store, clock, committedEvents: () => Promise.resolve(store.events), close: () => store.close() })
+    const woken: string[] = []
+    const store = new MemoryKeyStore(clock, { publish: (ids) => woken.push(...ids) })
+    return Promise.resolve({ store, clock, committedEvents: () => Promise.resolve(store.events), woken, close: () => store.close() })
   },
 })

@@ -3,13 +3,14 @@ import type { Test } from 'tap'
 import type { KeyStore } from '../../src/core/ports.ts'
 import type { Claim } from '../../src/core/record.ts'
 import { MemoryKeyStore } from '../support/memory-key-store.ts'
-import { completion, event, HeldClock, keptReply, LEASE_MS, readable, readableEvents, request, RETENTION_MS, type KeyStoreHarness } from './situation.ts'
+import { ACT, completion, event, HeldClock, keptReply, LEASE_MS, readable, readableEvents, request, RETENTION_MS, type KeyStoreHarness } from './situation.ts'
 
 /** One call on some key as some holder; `fence` is what that holder believes. */
 type Step =
   | { readonly call: 'claim', readonly key: string, readonly holder: string, readonly take: boolean, readonly print: number }
   | { readonly call: 'renew' | 'complete' | 'release' | 'abandon', readonly key: string, readonly holder: string, readonly fence: number }
-  | { readonly call: 'resolve-completed' | 'resolve-not-executed', readonly key: string, readonly fence: number }
+  | { readonly call: 'resolve-completed' | 'resolve-not-executed', readonly key: string, readonly fence: number, readonly audited: boolean }
+  | { readonly call: 'evict' | 'forget' | 'flag', readonly key: string }
   | { readonly call: 'reap' | 'sweep' }
   | { readonly call: 'advance', readonly byMs: number }
 
@@ -19,7 +20,8 @@ const fence = integer({ min: 1, max: 3 })
 const steps: Arbitrary<Step[]> = array(oneof(
   { weight: 4, arbitrary: record({ call: constant('claim' as const), key, holder, take: boolean(), print: integer({ min: 1, max: 8 }) }) },
   { weight: 5, arbitrary: record({ call: constantFrom('renew' as const, 'complete' as const, 'release' as const, 'abandon' as const), key, holder, fence }) },
-  { weight: 1, arbitrary: record({ call: constantFrom('resolve-completed' as const, 'resolve-not-executed' as const), key, fence }) },
+  { weight: 1, arbitrary: record({ call: constantFrom('resolve-completed' as const, 'resolve-not-executed' as const), key, fence, audited: boolean() }) },
+  { weight: 1, arbitrary: record({ call: constantFrom('evict' as const, 'forget' as const, 'flag' as const), key }) },
   { weight: 1, arbitrary: record({ call: constantFrom('reap' as const, 'sweep' as const) }) },
   { weight: 2, arbitrary: record({ call: constant('advance' as const), byMs: constantFrom(1, LEASE_MS, RETENTION_MS) }) },
 ), { minLength: 5, maxLength: 40 })
@@ -36,6 +38,7 @@ export function modelContract(suite: Test, harness: KeyStoreHarness): void {
           else t.strictSame(await take(store, step, n), await take(model, step, n), JSON.stringify(step))
         }
         t.strictSame(await store.census(), await model.census())
+        t.strictSame(await store.audit(100), await model.audit(100))
         t.strictSame(readableEvents(await committedEvents()), readableEvents(model.events))
         if (!t.passing()) throw new Error('the store and the machine differ')
       } finally {
@@ -67,8 +70,11 @@ async function call(store: KeyStore, step: Exclude<Step, { call: 'advance' }>, i
     case 'complete': return store.complete(claimOf(step), completion(`reply ${n}`, [event(`event-${n}`)]))
     case 'release': return store.release(claimOf(step))
     case 'abandon': return store.abandon(claimOf(step), 'deadline', 1)
-    case 'resolve-not-executed': return store.resolve(id, step.fence, { as: 'not-executed' })
-    case 'resolve-completed': return store.resolve(id, step.fence, { as: 'completed', reply: keptReply(`resolved ${n}`), events: [event(`event-${n}`)] })
+    case 'resolve-not-executed': return store.resolve(id, step.fence, { as: 'not-executed' }, step.audited ? ACT : null)
+    case 'resolve-completed': return store.resolve(id, step.fence, { as: 'completed', reply: keptReply(`resolved ${n}`), events: [event(`event-${n}`)] }, step.audited ? ACT : null)
+    case 'evict': return store.evict(id, ACT)
+    case 'forget': return store.forget(id, ACT)
+    case 'flag': return store.flag(id)
     default: return step satisfies never
   }
 }

@@ -1,6 +1,6 @@
 import type { OutboxEvent } from '../../src/core/event.ts'
 import type { Clock, KeyStore } from '../../src/core/ports.ts'
-import type { Claim, ClaimRequest, Completion } from '../../src/core/record.ts'
+import type { Act, Claim, ClaimRequest, Completion, KeyId } from '../../src/core/record.ts'
 import type { StoredReply } from '../../src/core/reply.ts'
 
 /** A store of its own for one test, with a clock that the test sets. */
@@ -9,6 +9,8 @@ export interface OpenStore {
   readonly clock: HeldClock
   /** all events that were committed, in the order of their commits */
   readonly committedEvents: () => Promise<readonly OutboxEvent[]>
+  /** the ids that the store told `Wakeups` so far */
+  readonly woken: readonly KeyId[]
   readonly close: () => Promise<void>
 }
 
@@ -18,6 +20,9 @@ export interface KeyStoreHarness {
 
 export const START_MS = Date.parse('2026-03-01T12:00:00Z')
 export const LEASE_MS = 60_000
+/** An operator at work. */
+export const ACT: Act = { by: 'ada', reason: 'ticket 7' }
+
 export const RETENTION_MS = 86_400_000
 
 /** Stands still until a test moves it. */

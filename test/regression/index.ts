@@ -84,7 +84,7 @@ export const TRAPS: Readonly<Record<number, Trap>> = {
   // Stores
   48: tested('failing open by default', 'e2e/invariants.test.ts', 'I5 the authority decides: when it is gone, nothing is sent on a guess'),
   49: later('a failover of Redis forgets the lock', 4),
-  50: later('waiters hold connections', 4),
+  50: tested('waiters hold connections', 'request/waiters.test.ts', '5,000 who wait for another process cost one claim, one flag and one look, hold no body, and are all told the one answer'),
   51: later('set and expire in two steps', 4),
   52: tested('a corrupt record taken for none', 'store/damage.test.ts', 'a flipped byte in the database'),
   53: later('a cache that remembers what was not there', 4),

@@ -11,12 +11,13 @@ import { claim, type Claimed } from '../../src/request/claim.ts'
 import { fingerprintUnder } from '../../src/request/compare.ts'
 import { Flight } from '../../src/request/flight.ts'
 import { follow, join } from '../../src/request/wait.ts'
+import { Watch } from '../../src/request/watch.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { MemoryKeyStore } from '../support/memory-key-store.ts'
 import { NotedJournal } from '../support/quiet.ts'
 
 const NAMESPACE = { secret: 'secret', service: 'charges' }
-const PATIENT = { gone: () => false, overdue: () => false }
+const PATIENT = { gone: () => false, overdue: () => false, hung: null }
 const REJECT: Pick<Policy, 'leaseMs' | 'inFlight' | 'whenUnsure'> = { leaseMs: 60_000, inFlight: { kind: 'reject' }, whenUnsure: { kind: 'hold' } }
 const RAW: FingerprintSpec = { version: 2, mode: 'raw', headers: [] }
 const REPLY = { kind: 'kept', reply: { status: 201, headers: [], body: Buffer.from('done'), trailers: [] } } as const
@@ -38,7 +39,8 @@ function dependencies(store?: KeyStore) {
   const clock = new FakeClock()
   let tokens = 0
   const random = { uniform: () => 0.5, token: () => `token-${tokens += 1}` }
-  return { store: store ?? new MemoryKeyStore(clock), namespace: NAMESPACE, clock, random, journal: new NotedJournal() }
+  const used = store ?? new MemoryKeyStore(clock)
+  return { store: used, watch: new Watch({ store: used, wakeups: null, clock, random }), namespace: NAMESPACE, clock, random, journal: new NotedJournal() }
 }
 
 const headers = fc.subarray(['x-version', 'x-none'])
@@ -118,7 +120,8 @@ test('a follower is not told the reply of another operation that took the key me
   const toldOf = async (operationRef: string) => {
     const found = { state: 'completed', reply: REPLY, operationRef, retainUntil: 2_000_000, parts: 'a.b.c.d' } as unknown as KeyRecord
     const deps = dependencies({ find: async () => [found] } as unknown as KeyStore)
-    const told = follow(waiting, busy, deps)
+    const told = follow(waiting, busy, null, deps)
+    await deps.clock.advance(0)
     await deps.clock.advance(1000)
     return await told
   }

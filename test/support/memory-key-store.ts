@@ -1,7 +1,9 @@
+import { auditEntry } from '../../src/core/audit.ts'
 import type { OutboxEvent } from '../../src/core/event.ts'
-import { StoreUnavailable, type Clock, type KeyStore } from '../../src/core/ports.ts'
-import type { Claim, KeyId, KeyRecord } from '../../src/core/record.ts'
-import { isFree, onAbandon, onClaim, onComplete, onReap, onRelease, onRenew, onResolve, type Judged } from '../../src/core/transition.ts'
+import { StoreUnavailable, type Clock, type KeyStore, type Wakeups } from '../../src/core/ports.ts'
+import type { Act, AuditEntry, Claim, KeyId, KeyRecord } from '../../src/core/record.ts'
+import { isFree, onAbandon, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../src/core/transition.ts'
+import { Flagged, NOBODY_WAITS } from '../../src/store/flagged.ts'
 
 /**
  * A KeyStore without a disk, for tests of the flows: the transitions of the core over a map. It passes the same
@@ -11,12 +13,15 @@ export class MemoryKeyStore implements KeyStore {
   readonly events: OutboxEvent[] = []
   readonly #clock: Clock
   readonly #records = new Map<KeyId, KeyRecord>()
+  readonly #audit: AuditEntry[] = []
+  readonly #flagged: Flagged
   #secret: string | undefined
   #keySpace: string | null = null
   #closed = false
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, wakeups: Pick<Wakeups, 'publish'> = NOBODY_WAITS) {
     this.#clock = clock
+    this.#flagged = new Flagged(wakeups)
   }
 
   secret: KeyStore['secret'] = (candidate) => this.#turn(() => this.#secret ??= candidate)
@@ -42,11 +47,30 @@ export class MemoryKeyStore implements KeyStore {
     this.#apply(claim.id, onAbandon(this.#of(claim), claim, cause, attempts, nowMs))
   ))
 
-  resolve: KeyStore['resolve'] = (id, fence, resolution) => this.#turn((nowMs) => (
-    this.#apply(id, onResolve(this.#records.get(id), fence, resolution, nowMs), resolution.as === 'completed' ? resolution.events : [])
-  ))
+  resolve: KeyStore['resolve'] = (id, fence, resolution, act) => this.#turn((nowMs) => {
+    const judged = onResolve(this.#records.get(id), fence, resolution, nowMs)
+    if (act !== null) this.#record('resolve', id, judged, act, nowMs)
+    return this.#apply(id, judged, resolution.as === 'completed' ? resolution.events : [])
+  })
+
+  evict: KeyStore['evict'] = (id, act) => this.#turn((nowMs) => {
+    const judged = onEvict(this.#records.get(id), nowMs)
+    this.#record('evict', id, judged, act, nowMs)
+    return this.#apply(id, judged)
+  })
+
+  forget: KeyStore['forget'] = (id, act) => this.#turn((nowMs) => {
+    const judged = onForget(this.#records.get(id), nowMs)
+    this.#record('forget', id, judged, act, nowMs)
+    return this.#apply(id, judged)
+  })
+
+  audit: KeyStore['audit'] = (limit) => this.#turn(() => this.#audit.toReversed().slice(0, limit))
+
+  flag: KeyStore['flag'] = (id) => this.#flagged.flag(id, () => this.find({ id }, 1))
 
   find: KeyStore['find'] = (by, limit) => this.#turn(() => {
+    if ('id' in by) return [this.#records.get(by.id)].filter((record) => record !== undefined).slice(0, limit)
     const wanted = Object.entries(by)
     return [...this.#records.values()].filter((record) => wanted.every(([name, value]) => Object.entries(record).some(([key, held]) => key === name && held === value))).slice(0, limit)
   })
@@ -84,6 +108,11 @@ export class MemoryKeyStore implements KeyStore {
     return this.#records.get(claim.id)
   }
 
+  #record(verb: AuditEntry['verb'], id: KeyId, judged: Judged<unknown>, act: Act, nowMs: number): void {
+    const entry = auditEntry(verb, this.#records.get(id), judged, act, nowMs)
+    if (entry !== null) this.#audit.push(entry)
+  }
+
   #apply<Outcome>(id: KeyId, { outcome, change }: Judged<Outcome>, events: readonly OutboxEvent[] = []): Outcome {
     switch (change.kind) {
       case 'keep': break
@@ -94,6 +123,7 @@ export class MemoryKeyStore implements KeyStore {
         break
       default: change satisfies never
     }
+    if (this.#records.get(id)?.state !== 'in_flight') this.#flagged.left(id)
     return outcome
   }
 }

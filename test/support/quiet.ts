@@ -19,6 +19,7 @@ export class NotedMeter implements Meter {
   routes(): void {}
   reloaded(result: string): void { this.reloads.push(result) }
   unguarded(): void {}
+  failedOpen(): void {}
   limited(): void {}
   census(census: Census): void { this.last = census }
 }

@@ -2,12 +2,12 @@ import type { DatabaseSync } from 'node:sqlite'
 import { closeSync } from 'node:fs'
 import { reasonOf } from './faults.ts'
 import { FileWatch, filesIn, type StoreFiles } from './files.ts'
-import { Folding, type FoldingSizes, type Transact } from './folding.ts'
+import { Folding, type Transact } from './folding.ts'
 import { KeyRows } from './key-rows.ts'
 import { openDatabase, lockAndSettle } from './opening.ts'
 import { perform } from './operations.ts'
 import { prepareAll, type Statements } from './statements.ts'
-import { Bodies, fromJson, toJson, unpack, type Answer, type Answers, type Batch, type Call, type WorkerOptions } from './wire.ts'
+import { Bodies, fromJson, toJson, unpack, type Answer, type Answers, type Batch, type Call, type FoldingSizes, type WorkerOptions } from './wire.ts'
 import { openWitness, writeWitness } from './witness.ts'
 
 /*
@@ -37,6 +37,8 @@ export class Engine {
   #lost: string | undefined
   /** an error left SQLite's memory and the disk in doubt about one another */
   #suspect = false
+  /** the disk had no room for the last transaction */
+  #full = false
 
   /** Throws Refused. */
   constructor({ dataDir, quickCheckUpToBytes, folding }: WorkerOptions, nowMs: number) {
@@ -72,7 +74,7 @@ export class Engine {
 
   /** SQLite checkpoints and deletes its log on closing. */
   close(): void {
-    if (this.#database.isOpen && !this.#suspect && this.#lost === undefined) this.#folding.finish((work) => this.#quietly(work))
+    if (this.#database.isOpen && !this.#suspect && !this.#full && this.#lost === undefined) this.#folding.finish((work) => this.#quietly(work))
     if (this.#database.isOpen) this.#database.close()
     closeSync(this.#witness)
   }
@@ -103,6 +105,7 @@ export class Engine {
     this.#lost = this.#watch.lost()
     if (this.#lost !== undefined) return { kind: 'failed', written: 'unknown', full: false, detail: `${this.#lost} was moved, replaced or cut` }
     try {
+      if (changed) this.#full = false
       if (changed) writeWitness(this.#witness, this.#rows.commitNumber)
     } catch (error) {
       return { kind: 'failed', written: 'unknown', full: false, detail: `the witness could not be written: ${reasonOf(error).detail}` }
@@ -113,6 +116,7 @@ export class Engine {
   #rolledBack(error: unknown): End {
     const { kind, detail } = reasonOf(error)
     if (kind === 'broken' || kind === 'locked') this.#suspect = true
+    this.#full = kind === 'full'
     this.#rollBack()
     return { kind: 'failed', written: 'no', full: kind === 'full', detail }
   }
@@ -124,7 +128,8 @@ export class Engine {
   #notCommitted(error: unknown): End {
     const { kind, detail } = reasonOf(error)
     this.#rollBack()
-    if (kind === 'full') return { kind: 'failed', written: 'no', full: true, detail }
+    this.#full = kind === 'full'
+    if (this.#full) return { kind: 'failed', written: 'no', full: true, detail }
     this.#suspect = true
     return { kind: 'failed', written: 'unknown', full: false, detail: `commit failed: ${detail}` }
   }

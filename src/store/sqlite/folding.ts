@@ -1,6 +1,7 @@
 import type { KeyId } from '../../core/record.ts'
 import type { KeyRows } from './key-rows.ts'
 import { hashOf } from './rows.ts'
+import type { FoldingSizes } from './wire.ts'
 
 /*
  * How young records get into the table: a generation at a time, in the order of its index, in small transactions between
@@ -16,12 +17,6 @@ type Phase =
   | { readonly kind: 'gathering' }
   | { readonly kind: 'inserting', readonly ids: readonly KeyId[], readonly next: number, readonly lastCommit: number }
   | { readonly kind: 'trimming', readonly lastCommit: number }
-
-/** A generation closes at this many records, or at this many bytes of bodies. */
-export interface FoldingSizes {
-  readonly records: number
-  readonly bytes: number
-}
 
 /** So many records touch each page of an index over 250,000 keys four times, and take some 6 MB of memory. */
 export const USUAL_SIZES: FoldingSizes = { records: 4096, bytes: 4 * 1024 * 1024 }
@@ -101,7 +96,7 @@ export class Folding {
         if (record !== undefined) this.#rows.insert(record)
       }
     })
-    if (end === 'done') this.#rows.young.settle(ids)
+    if (end === 'done') this.#rows.settled(ids)
     return end
   }
 

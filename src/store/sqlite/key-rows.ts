@@ -1,6 +1,7 @@
 import type { StatementResultingChanges } from 'node:sqlite'
 import type { OutboxEvent } from '../../core/event.ts'
-import type { KeyId, KeyRecord } from '../../core/record.ts'
+import type { AuditEntry, KeyId, KeyRecord } from '../../core/record.ts'
+import { insertAuditRow, readAuditRows } from './audit-rows.ts'
 import { readJournal, writeJournal, type JournalEntry } from './journal.ts'
 import { checksumOf, columnsOf, Damaged, eventChecksum, FIXED_COLUMNS, hashOf, recordOf, verify } from './rows.ts'
 import { readKeySpaceRow, writeKeySpaceRow } from './key-space-row.ts'
@@ -29,20 +30,21 @@ export class KeyRows {
   #carried: KeyRecord[] = []
   #changed = false
   #trimmedUpTo: number
+  /** young ones that a crash has left in the journal: the table may have an older state of them */
+  readonly #recovered = new Set<KeyId>()
 
-  /** Puts into the table whatever a crash has left in the journal. */
+  /** Takes up what a crash has left in the journal; writes nothing, since the disk may be full. */
   constructor(sql: Statements) {
     this.#sql = sql
     const trimmed = readLedger(sql)
     const { records, ledger } = readJournal(sql, trimmed)
     this.#committed = ledger
     this.tally = { ...ledger }
-    this.#trimmedUpTo = ledger.commitNumber
-    if (ledger.commitNumber === trimmed.commitNumber) return
-    sql.begin.run()
-    for (const record of records.values()) this.#write(this.#stored(record.id, record.keyDigest), record)
-    this.trim(ledger.commitNumber)
-    sql.commit.run()
+    this.#trimmedUpTo = trimmed.commitNumber
+    for (const record of records.values()) {
+      this.young.rejuvenate(record)
+      this.#recovered.add(record.id)
+    }
   }
 
   get commitNumber(): number {
@@ -77,7 +79,7 @@ export class KeyRows {
 
   /** A row that may be written to is in flight or uncertain, so these indexes know it too. */
   forWriteById(id: KeyId): Found | undefined {
-    const found = this.#youngOne(id) ?? this.#one('key-by-id', hashOf(id), id)
+    const found = this.#youngOne(id) ?? this.#storedOne(id)
     if (found !== undefined) return found
     const known = this.#sql['key-in-flight-by-id'].get(id) ?? this.#sql['key-uncertain-by-id'].get(id)
     if (known !== undefined) throw new Damaged('the index key_by_id has lost a key')
@@ -119,14 +121,22 @@ export class KeyRows {
     this.tally[counted(found.record)] -= 1
     this.#changed = true
     this.#entries.push(found.record.id)
-    if (found.row === null) this.young.delete(found.record.id)
-    else mustChangeOne(this.#sql['delete-key'].run(found.row))
+    if (found.row === null) {
+      this.young.delete(found.record.id)
+      found = this.#olderState(found.record) ?? found
+    }
+    if (found.row !== null) mustChangeOne(this.#sql['delete-key'].run(found.row))
   }
 
   /** Moves a young record to the table: changes nothing that anybody could see. */
   insert(record: KeyRecord): void {
-    const columns = columnsOf(record)
-    this.#sql['insert-key'].run(...columns, checksumOf(columns, 0), hashOf(record.id), hashOf(record.keyDigest))
+    this.#write(this.#olderState(record), record)
+  }
+
+  /** The transaction that inserted them has committed. */
+  settled(ids: readonly KeyId[]): void {
+    this.young.settle(ids)
+    if (this.#recovered.size > 0) for (const id of ids) this.#recovered.delete(id)
   }
 
   /** Keeps a record young; it is written down again with the next commit that has anything to write. */
@@ -159,6 +169,15 @@ export class KeyRows {
     this.#changed = true
   }
 
+  insertAudit(entry: AuditEntry): void {
+    insertAuditRow(this.#sql, entry)
+    this.#changed = true
+  }
+
+  audit(limit: number): AuditEntry[] {
+    return readAuditRows(this.#sql, limit)
+  }
+
   secret(candidate: string): string {
     const stored = readSecret(this.#sql)
     if (stored !== undefined) return stored
@@ -180,7 +199,8 @@ export class KeyRows {
   #write(found: Found | undefined, record: KeyRecord): void {
     if (found === undefined || found.record.operationRef !== record.operationRef) {
       if (found !== undefined) mustChangeOne(this.#sql['delete-key'].run(found.row))
-      this.insert(record)
+      const columns = columnsOf(record)
+      this.#sql['insert-key'].run(...columns, checksumOf(columns, 0), hashOf(record.id), hashOf(record.keyDigest))
       return
     }
     const columns = columnsOf(record)
@@ -193,20 +213,34 @@ export class KeyRows {
   }
 
   #stored(id: KeyId, keyDigest: string): Found | undefined {
-    const found = this.#one('key-by-id', hashOf(id), id)
+    const found = this.#storedOne(id)
     if (found !== undefined) return found
-    if (this.#sql['key-by-digest-and-id'].get(hashOf(keyDigest), id) !== undefined) throw new Damaged('the index key_by_id has lost a key')
+    if (this.#among('keys-by-digest-and-id', id, hashOf(keyDigest), hashOf(id)) !== undefined) throw new Damaged('the index key_by_id has lost a key')
     return undefined
   }
 
-  #one(name: StatementName, ...values: (string | number)[]): Found | undefined {
-    const row = this.#sql[name].get(...values)
-    return row === undefined ? undefined : foundIn(row)
+  #storedOne(id: KeyId): Found | undefined {
+    return this.#among('keys-by-id', id, hashOf(id))
+  }
+
+  /** What the table has of a young record, which is only possible after a crash. */
+  #olderState(record: KeyRecord): Found | undefined {
+    return this.#recovered.has(record.id) ? this.#stored(record.id, record.keyDigest) : undefined
+  }
+
+  /** Each row is verified before its id is compared: a damaged id is no other id. */
+  #among(name: StatementName, id: KeyId, ...hashes: number[]): Found | undefined {
+    const row = this.#sql[name].get(...hashes)
+    if (row === undefined) return undefined
+    const first = foundIn(row)
+    if (first.record.id === id) return first
+    return this.#sql[name].all(...hashes).map(foundIn).find((found) => found.record.id === id)
   }
 
   /** Those of the table first: they are the older ones. */
   #many(isWanted: (record: KeyRecord) => boolean, name: StatementName, limit: number, ...values: (string | number)[]): Found[] {
-    const stored = this.#sql[name].all(...values).map(foundIn)
+    const rows = this.#sql[name].all(...values).map(foundIn)
+    const stored = this.#recovered.size === 0 ? rows : rows.filter(({ record }) => this.young.get(record.id) === undefined)
     if (stored.length >= limit) return stored
     const young = this.young.where(isWanted).map((record) => ({ row: null, record }))
     return [...stored, ...young].slice(0, limit)

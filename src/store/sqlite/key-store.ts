@@ -1,18 +1,21 @@
 import { Worker } from 'node:worker_threads'
-import { StoreUnavailable, type Clock, type KeyStore } from '../../core/ports.ts'
-import type { Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from '../../core/record.ts'
+import { StoreUnavailable, type Clock, type KeyStore, type Wakeups } from '../../core/ports.ts'
+import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from '../../core/record.ts'
 import type { OutboxEvent } from '../../core/event.ts'
 import type { StoredReply } from '../../core/reply.ts'
+import { Flagged, NOBODY_WAITS } from '../flagged.ts'
 import { GroupCommit } from '../group-commit.ts'
-import { USUAL_SIZES, type FoldingSizes } from './folding.ts'
+import { USUAL_SIZES } from './folding.ts'
 import { BODY, openReply, recordOf, replyOf, sealFields } from './rows.ts'
 import { Connection, type Answered, type WrittenCall } from './connection.ts'
-import { bodyAt, NOWHERE, type Answer, type Bodies, type WiredEvent, type WiredReply } from './wire.ts'
+import { bodyAt, NOWHERE, type Answer, type Bodies, type FoldingSizes, type WiredEvent, type WiredReply } from './wire.ts'
 
 export interface EmbeddedStoreOptions {
   /** the folder of the database, its log and its witness; created if it is not there */
   readonly dataDir: string
   readonly clock: Clock
+  /** told of the settles that somebody waits for */
+  readonly wakeups?: Pick<Wakeups, 'publish'>
   /** larger files are not read through at the start (the checks of every row and look-up remain) */
   readonly quickCheckUpToBytes?: number
   readonly folding?: FoldingSizes
@@ -34,7 +37,7 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
  * When the worker dies (a bug, or no memory), what was out is 'unknown' and all later calls are 'no': whoever runs the
  * process starts it anew, with all checks.
  */
-export async function openEmbeddedStore({ dataDir, clock, quickCheckUpToBytes = QUICK_CHECK_BYTES, folding = USUAL_SIZES }: EmbeddedStoreOptions): Promise<KeyStore> {
+export async function openEmbeddedStore({ dataDir, clock, wakeups = NOBODY_WAITS, quickCheckUpToBytes = QUICK_CHECK_BYTES, folding = USUAL_SIZES }: EmbeddedStoreOptions): Promise<KeyStore> {
   const worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), {
     workerData: { dataDir, quickCheckUpToBytes, folding, nowMs: clock.wallMs() },
     // Bodies are outside the heap. A small young generation keeps idle memory small; the limit above is never reserved.
@@ -43,16 +46,18 @@ export async function openEmbeddedStore({ dataDir, clock, quickCheckUpToBytes = 
   })
   const connection = new Connection(worker, clock)
   await connection.opened
-  return new EmbeddedKeyStore(connection)
+  return new EmbeddedKeyStore(connection, new Flagged(wakeups))
 }
 
 class EmbeddedKeyStore implements KeyStore {
   readonly #connection: Connection
   readonly #calls: GroupCommit<WrittenCall, Answered>
+  readonly #flagged: Flagged
   #closing: Promise<void> | undefined
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, flagged: Flagged) {
     this.#connection = connection
+    this.#flagged = flagged
     this.#calls = new GroupCommit({
       send: (batch) => connection.send(batch),
       connections: 1,
@@ -74,26 +79,47 @@ class EmbeddedKeyStore implements KeyStore {
   }
 
   complete({ id, holder, fence }: Claim, { reply, attempts, events }: Completion): Promise<WriteOutcome> {
-    return this.#write((bodies) => ['complete', id, holder, fence, attempts, wiredReply(reply, bodies), wiredEvents(events, bodies)], weightOf(reply, events))
+    return this.#settle(id, (bodies) => ['complete', id, holder, fence, attempts, wiredReply(reply, bodies), wiredEvents(events, bodies)], weightOf(reply, events))
   }
 
   release({ id, holder, fence }: Claim): Promise<WriteOutcome> {
-    return this.#write(() => ['release', id, holder, fence])
+    return this.#settle(id, () => ['release', id, holder, fence])
   }
 
   abandon({ id, holder, fence }: Claim, cause: DoubtCause, attempts: number): Promise<WriteOutcome> {
-    return this.#write(() => ['abandon', id, holder, fence, cause, attempts])
+    return this.#settle(id, () => ['abandon', id, holder, fence, cause, attempts])
   }
 
-  resolve(id: KeyId, fence: number, resolution: Resolution): Promise<WriteOutcome> {
+  resolve(id: KeyId, fence: number, resolution: Resolution, act: Act | null): Promise<WriteOutcome> {
     switch (resolution.as) {
-      case 'not-executed': return this.#write(() => ['resolve-not-executed', id, fence])
+      case 'not-executed': return this.#settle(id, () => ['resolve-not-executed', id, fence, act])
       case 'completed': {
         const { reply, events } = resolution
-        return this.#write((bodies) => ['resolve-completed', id, fence, wiredReply(reply, bodies), wiredEvents(events, bodies)], weightOf(reply, events))
+        return this.#settle(id, (bodies) => ['resolve-completed', id, fence, wiredReply(reply, bodies), wiredEvents(events, bodies), act], weightOf(reply, events))
       }
       default: return resolution satisfies never
     }
+  }
+
+  async evict(id: KeyId, act: Act): Promise<Eviction> {
+    const { answer } = await this.#calls.submit(() => ['evict', id, act], 0)
+    return answer[0] === 'eviction' ? answer[1] : surprised(answer)
+  }
+
+  async forget(id: KeyId, act: Act): Promise<Forgetting> {
+    const { answer } = await this.#calls.submit(() => ['forget', id, act], 0)
+    if (answer[0] !== 'forgetting') return surprised(answer)
+    if (answer[1] === 'forgotten') this.#flagged.left(id)
+    return answer[1]
+  }
+
+  async audit(limit: number): Promise<readonly AuditEntry[]> {
+    const { answer } = await this.#calls.submit(() => ['audit', limit], 0)
+    return answer[0] === 'audit' ? answer[1] : surprised(answer)
+  }
+
+  flag(id: KeyId): Promise<'flagged' | 'settled'> {
+    return this.#flagged.flag(id, () => this.find({ id }, 1))
   }
 
   async find(by: Parameters<KeyStore['find']>[0], limit: number): Promise<readonly KeyRecord[]> {
@@ -135,8 +161,17 @@ class EmbeddedKeyStore implements KeyStore {
     return this.#closing
   }
 
-  #write(call: WrittenCall, bytes = 0): Promise<WriteOutcome> {
-    return this.#calls.submit(call, bytes).then(({ answer }) => answer[0] === 'written' || answer[0] === 'fenced' ? answer[0] : surprised(answer))
+  #write(call: WrittenCall): Promise<WriteOutcome> {
+    return this.#calls.submit(call, 0).then(({ answer }) => writeOutcome(answer))
+  }
+
+  /** A write that ends a flight, if it is not fenced. */
+  #settle(id: KeyId, call: WrittenCall, bytes = 0): Promise<WriteOutcome> {
+    return this.#calls.submit(call, bytes).then(({ answer }) => {
+      const outcome = writeOutcome(answer)
+      if (outcome === 'written') this.#flagged.left(id)
+      return outcome
+    })
   }
 
   async #count(call: WrittenCall): Promise<number> {
@@ -145,17 +180,21 @@ class EmbeddedKeyStore implements KeyStore {
   }
 }
 
+function writeOutcome(answer: Answer): WriteOutcome {
+  return answer[0] === 'written' || answer[0] === 'fenced' ? answer[0] : surprised(answer)
+}
+
 function claimOutcome(answer: Answer, bodies: readonly Uint8Array[], { id, holder }: ClaimRequest): ClaimOutcome {
   switch (answer[0]) {
     case 'claimed': return { kind: 'claimed', claim: { id, holder, fence: answer[1] }, recovering: answer[2], operationRef: answer[3], retainUntil: answer[4] }
     case 'replay': {
-      const [, [status, headers, trailers, body], fingerprint, spec, parts, operationRef, retainUntil] = answer
-      return { kind: 'replay', reply: openReply(replyOf(status, headers, trailers, copyOf(body, bodies))), fingerprint, spec, parts, operationRef, retainUntil }
+      const [, [status, headers, trailers, body], fence, fingerprint, spec, parts, operationRef, retainUntil] = answer
+      return { kind: 'replay', reply: openReply(replyOf(status, headers, trailers, copyOf(body, bodies))), fence, fingerprint, spec, parts, operationRef, retainUntil }
     }
     case 'busy': return { kind: 'busy', retryAfterMs: answer[1], operationRef: answer[2] }
     case 'mismatch': return { kind: 'mismatch', spec: answer[1], parts: answer[2], operationRef: answer[3] }
     case 'uncertain': return { kind: 'uncertain', since: answer[1], cause: answer[2], operationRef: answer[3] }
-    case 'written': case 'fenced': case 'records': case 'count': case 'census': case 'secret': case 'key-space': case 'failed': return surprised(answer)
+    case 'written': case 'fenced': case 'records': case 'count': case 'census': case 'secret': case 'key-space': case 'eviction': case 'forgetting': case 'audit': case 'failed': return surprised(answer)
     default: return answer satisfies never
   }
 }

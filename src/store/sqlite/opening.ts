@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, statfsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { reasonOf } from './faults.ts'
 import { lockHolder, sizeOf, type StoreFiles } from './files.ts'
@@ -54,9 +54,21 @@ export function lockAndSettle(files: StoreFiles, nowMs: number): DatabaseSync {
     // Left by the inspection; in exclusive mode the log's index is in memory.
     rmSync(`${files.database}-shm`, { force: true })
     migrate(database, nowMs)
-    database.exec('pragma wal_checkpoint(truncate)')
+    putIntoDatabase(database, files)
     return database
   }, 'on-failure')
+}
+
+/** Where the disk may have no room for it the log stays as it is, and is made as durable there. */
+function putIntoDatabase(database: DatabaseSync, files: StoreFiles): void {
+  const { bavail, bsize } = statfsSync(files.database)
+  if (sizeOf(files.log) < bavail * bsize) {
+    database.exec('pragma wal_checkpoint(truncate)')
+    return
+  }
+  const log = openSync(files.log, 'r')
+  fsyncSync(log)
+  closeSync(log)
 }
 
 function inspect(files: StoreFiles, quickCheckUpToBytes: number): void {

@@ -1,7 +1,8 @@
+import { auditEntry } from '../../core/audit.ts'
 import type { OutboxEvent } from '../../core/event.ts'
 import type { StoredReply } from '../../core/reply.ts'
-import type { Claim, ClaimOutcome, ClaimRequest, Completion, WriteOutcome } from '../../core/record.ts'
-import { isFree, onAbandon, onClaim, onComplete, onReap, onRelease, onRenew, onResolve, type Judged } from '../../core/transition.ts'
+import type { Act, AuditEntry, Claim, ClaimOutcome, ClaimRequest, Completion, WriteOutcome } from '../../core/record.ts'
+import { isFree, onAbandon, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../core/transition.ts'
 import type { KeyRows, Found } from './key-rows.ts'
 import { BODY, columnsOf, replyOf, sealedText, type Row } from './rows.ts'
 import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredEvent, type WiredReply } from './wire.ts'
@@ -44,12 +45,29 @@ export function perform(call: Call, step: Step): Answer {
     case 'resolve-completed': {
       const found = rows.forWriteById(call[1])
       const events = eventsFrom(call[4], step)
-      return [applyWithEvents(step, found, onResolve(found?.record, call[2], { as: 'completed', reply: replyFrom(call[3], step), events }, nowMs), events)]
+      const judged = onResolve(found?.record, call[2], { as: 'completed', reply: replyFrom(call[3], step), events }, nowMs)
+      writeDown('resolve', found, judged, call[5], step)
+      return [applyWithEvents(step, found, judged, events)]
     }
     case 'resolve-not-executed': {
       const found = rows.forWriteById(call[1])
-      return [apply(step, found, onResolve(found?.record, call[2], { as: 'not-executed' }, nowMs))]
+      const judged = onResolve(found?.record, call[2], { as: 'not-executed' }, nowMs)
+      writeDown('resolve', found, judged, call[3], step)
+      return [apply(step, found, judged)]
     }
+    case 'evict': {
+      const found = rows.forWriteById(call[1])
+      const judged = onEvict(found?.record, nowMs)
+      writeDown('evict', found, judged, call[2], step)
+      return ['eviction', apply(step, found, judged)]
+    }
+    case 'forget': {
+      const found = rows.forWriteById(call[1])
+      const judged = onForget(found?.record, nowMs)
+      writeDown('forget', found, judged, call[2], step)
+      return ['forgetting', apply(step, found, judged)]
+    }
+    case 'audit': return ['audit', rows.audit(call[1])]
     case 'find': return recordsAnswer(rows.find(call[1], call[2], call[3]), step)
     case 'reap': return ['count', reap(step, call[1])]
     case 'sweep': return ['count', sweep(step, call[1])]
@@ -74,6 +92,12 @@ function apply<Outcome>(step: Step, found: Found | undefined, judged: Judged<Out
 function applyWithEvents(step: Step, found: Found | undefined, judged: Judged<WriteOutcome>, events: readonly OutboxEvent[]): WriteOutcome {
   if (judged.change.kind === 'put') for (const event of events) step.rows.insertEvent(event, step.nowMs)
   return apply(step, found, judged)
+}
+
+/** Commits with the change that it tells of. */
+function writeDown(verb: AuditEntry['verb'], found: Found | undefined, judged: Judged<unknown>, act: Act | null, step: Step): void {
+  const entry = act === null ? null : auditEntry(verb, found?.record, judged, act, step.nowMs)
+  if (entry !== null) step.rows.insertAudit(entry)
 }
 
 function reap(step: Step, limit: number): number {
@@ -118,7 +142,7 @@ function eventsFrom(events: readonly WiredEvent[], step: Step): OutboxEvent[] {
 function claimAnswer(outcome: ClaimOutcome, step: Step): Answer {
   switch (outcome.kind) {
     case 'claimed': return ['claimed', outcome.claim.fence, outcome.recovering, outcome.operationRef, outcome.retainUntil]
-    case 'replay': return ['replay', wiredReply(outcome.reply, step.outgoing), outcome.fingerprint, outcome.spec, outcome.parts, outcome.operationRef, outcome.retainUntil]
+    case 'replay': return ['replay', wiredReply(outcome.reply, step.outgoing), outcome.fence, outcome.fingerprint, outcome.spec, outcome.parts, outcome.operationRef, outcome.retainUntil]
     case 'busy': return ['busy', outcome.retryAfterMs, outcome.operationRef]
     case 'mismatch': return ['mismatch', outcome.spec, outcome.parts, outcome.operationRef]
     case 'uncertain': return ['uncertain', outcome.since, outcome.cause, outcome.operationRef]

@@ -16,8 +16,8 @@ export function prepareAll(database: DatabaseSync) {
     'write-secret': prepare(database, 'write-secret'),
     'key-space': prepare(database, 'key-space'),
     'write-key-space': prepare(database, 'write-key-space'),
-    'key-by-id': prepare(database, 'key-by-id'),
-    'key-by-digest-and-id': prepare(database, 'key-by-digest-and-id'),
+    'keys-by-id': prepare(database, 'keys-by-id'),
+    'keys-by-digest-and-id': prepare(database, 'keys-by-digest-and-id'),
     'key-in-flight-by-id': prepare(database, 'key-in-flight-by-id'),
     'key-uncertain-by-id': prepare(database, 'key-uncertain-by-id'),
     'key-by-operation': prepare(database, 'key-by-operation'),
@@ -33,6 +33,8 @@ export function prepareAll(database: DatabaseSync) {
     'insert-journal': prepare(database, 'insert-journal'),
     journal: prepare(database, 'journal'),
     'trim-journal': prepare(database, 'trim-journal'),
+    'insert-audit': prepare(database, 'insert-audit'),
+    audit: prepare(database, 'audit'),
   }
 }
 

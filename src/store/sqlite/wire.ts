@@ -1,5 +1,4 @@
-import type { DoubtCause, Parts } from '../../core/record.ts'
-import type { FoldingSizes } from './folding.ts'
+import type { Act, AuditEntry, DoubtCause, Eviction, Forgetting, Parts } from '../../core/record.ts'
 import type { Row } from './rows.ts'
 
 /*
@@ -21,8 +20,11 @@ export type Call =
   | ['complete', id: string, holder: string, fence: number, attempts: number, reply: WiredReply, events: WiredEvent[]]
   | ['release', id: string, holder: string, fence: number]
   | ['abandon', id: string, holder: string, fence: number, cause: DoubtCause, attempts: number]
-  | ['resolve-completed', id: string, fence: number, reply: WiredReply, events: WiredEvent[]]
-  | ['resolve-not-executed', id: string, fence: number]
+  | ['resolve-completed', id: string, fence: number, reply: WiredReply, events: WiredEvent[], act: Act | null]
+  | ['resolve-not-executed', id: string, fence: number, act: Act | null]
+  | ['evict', id: string, act: Act]
+  | ['forget', id: string, act: Act]
+  | ['audit', limit: number]
   | ['find', by: 'id' | 'keyDigest' | 'operationRef' | 'state', value: string, limit: number]
   | ['reap', limit: number]
   | ['sweep', limit: number]
@@ -32,12 +34,15 @@ export type Call =
 
 export type Answer =
   | ['claimed', fence: number, recovering: boolean, operationRef: string, retainUntil: number]
-  | ['replay', reply: WiredReply, fingerprint: string, spec: string, parts: Parts, operationRef: string, retainUntil: number]
+  | ['replay', reply: WiredReply, fence: number, fingerprint: string, spec: string, parts: Parts, operationRef: string, retainUntil: number]
   | ['busy', retryAfterMs: number, operationRef: string]
   | ['mismatch', spec: string, parts: Parts, operationRef: string]
   | ['uncertain', since: number, cause: DoubtCause, operationRef: string]
   | ['written']
   | ['fenced']
+  | ['eviction', eviction: Eviction]
+  | ['forgetting', forgetting: Forgetting]
+  | ['audit', entries: AuditEntry[]]
   /** each row's body is null here; its place stands beside it, -1 for none */
   | ['records', rows: Row[], bodies: Place[]]
   | ['count', count: number]
@@ -65,6 +70,12 @@ export function fromJson(text: string): unknown {
 
 /** What the worker says first. */
 export type Greeting = ['opened'] | ['refused', detail: string]
+
+/** A generation of young records closes at this many, or at this many bytes of bodies; see folding.ts. */
+export interface FoldingSizes {
+  readonly records: number
+  readonly bytes: number
+}
 
 export interface WorkerOptions {
   readonly dataDir: string

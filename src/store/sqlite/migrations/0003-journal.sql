@@ -7,8 +7,9 @@ update key_record set id_hash = crc32(id), digest_hash = crc32(key_digest);
 drop index key_by_id;
 drop index key_by_digest;
 create index key_by_id on key_record (id_hash);
--- For operators, and the second opinion on an id that key_by_id does not have: another tree in other pages.
-create index key_by_digest on key_record (digest_hash);
+-- For operators, and the second opinion on an id that key_by_id does not have: another tree in other pages. One key may be
+-- in use by any number of clients, so the id's hash is in here, too.
+create index key_by_digest on key_record (digest_hash, id_hash);
 
 -- What was committed and is not in key_record yet; see journal.ts. One row per commit, numbered as the commits are.
 create table journal (

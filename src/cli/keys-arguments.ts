@@ -1,0 +1,170 @@
+import { hint } from './flags.ts'
+
+/** Which record is meant: by what the client sent, or by the name that replies, logs and lists give it. */
+export type Selector = { readonly by: 'key', readonly key: string } | { readonly by: 'operation', readonly operationRef: string }
+
+/** `by` null: whoever runs the command. */
+export interface Signature {
+  readonly by: string | null
+  readonly reason: string
+}
+
+export type ResolutionWish =
+  | { readonly as: 'not-executed' }
+  /** `bodyFile` null: the reply is not known, so it is stored as one that was not kept */
+  | { readonly as: 'completed', readonly status: number, readonly bodyFile: string | null, readonly fields: readonly string[] }
+
+export type KeysCommand = { readonly json: boolean } & (
+  | { readonly verb: 'get', readonly selector: Selector, readonly bodyFile: string | null }
+  | { readonly verb: 'list', readonly state: 'uncertain' | 'in_flight', readonly limit: number }
+  | { readonly verb: 'evict' | 'forget', readonly selector: Selector, readonly signature: Signature }
+  | { readonly verb: 'resolve', readonly selector: Selector, readonly signature: Signature, readonly resolution: ResolutionWish }
+  | { readonly verb: 'audit', readonly limit: number }
+)
+
+export const KEYS_HELP = `Usage: onceward keys get     (--key KEY | --operation OP) [--body-file FILE]
+       onceward keys list    --state uncertain|in_flight [--limit N]
+       onceward keys resolve (--key KEY | --operation OP) --reason TEXT [--by NAME]
+                             (--as not-executed | --as completed --status N [--body-file FILE [-H 'Name: value' ...]])
+       onceward keys evict   (--key KEY | --operation OP) --reason TEXT [--by NAME]
+       onceward keys forget  (--key KEY | --operation OP) --reason TEXT [--by NAME]
+       onceward keys audit   [--limit N]
+
+  get       what is known of a key; --body-file writes the body of its stored reply to a new file
+  list      the keys in doubt, the oldest first, or those that are being worked on
+  resolve   ends a doubt: the operation ran, and this is its reply (without --body-file: its reply was not kept), or it never ran
+  evict     drops the stored reply of a completed key; the key stays completed
+  forget    frees a key: THE NEXT REQUEST WITH IT RUNS
+  audit     what was changed here, the newest first: who, when, why
+
+  --config FILE      the configuration that names the store (ONCEWARD_CONFIG)
+  --data-dir DIR     where keys are kept, ./data by default (ONCEWARD_DATA_DIR)
+  --key KEY          the key as the client sent it; several clients may have sent the same one
+  --operation OP     its name in replies (operation_ref), in the log (operationRef) and in these lists
+  --reason TEXT      why; kept with the change
+  --by NAME          who; by default the name of the user that runs this
+  --json             for programs
+
+The embedded store belongs to one process: stop the sidecar first.
+Exit codes: 0 done, 1 there is no such key or nothing was changed, 64 wrong flags, 69 the store does not answer, 78 wrong configuration.`
+
+const VERBS = ['get', 'list', 'resolve', 'evict', 'forget', 'audit'] as const
+type Verb = typeof VERBS[number]
+
+/** Which flags go with which verb; --json goes with all of them. */
+const TAKES: Readonly<Record<Verb, readonly string[]>> = {
+  get: ['key', 'operation', 'body-file'],
+  list: ['state', 'limit'],
+  resolve: ['key', 'operation', 'reason', 'by', 'as', 'status', 'body-file', 'header'],
+  evict: ['key', 'operation', 'reason', 'by'],
+  forget: ['key', 'operation', 'reason', 'by'],
+  audit: ['limit'],
+}
+
+export const KEYS_VALUED = ['--key', '--operation', '--state', '--limit', '--reason', '--by', '--as', '--status', '--body-file']
+export const KEYS_SWITCHES = ['--json']
+
+/** How many lines a list has if nobody says it, and at most: more are no list any more, but an export. */
+const USUAL_LIMIT = 100
+const LARGEST_LIMIT = 10_000
+
+/** Longer words are no reason, but a paste. */
+const LONGEST_REASON = 1000
+
+/** A command, or everything that is wrong with it. */
+export function readKeysCommand(words: readonly string[], flags: ReadonlyMap<string, string>, fields: readonly string[]): KeysCommand | readonly string[] {
+  const [word, ...more] = words
+  const verb = VERBS.find((known) => known === word)
+  if (verb === undefined) return [word === undefined ? `keys needs a verb; there is ${VERBS.join(', ')}` : `there is no keys ${word}; ${hint(word, VERBS)}`]
+  if (more.length > 0) return [`keys ${verb} takes flags only; ${more.join(' ')} is too much`]
+  const mistakes: string[] = []
+  const given = [...flags.keys(), ...(fields.length > 0 ? ['header'] : [])]
+  for (const name of given) if (KEYS_VALUED.includes(`--${name}`) || name === 'header') if (!TAKES[verb].includes(name)) mistakes.push(`--${name} does not belong to keys ${verb}`)
+  const wanted = new Wanted(flags, mistakes)
+  const command = commandOf(verb, wanted, flags, fields)
+  return mistakes.length > 0 || command === null ? mistakes : command
+}
+
+function commandOf(verb: Verb, wanted: Wanted, flags: ReadonlyMap<string, string>, fields: readonly string[]): KeysCommand | null {
+  const json = flags.has('json')
+  const bodyFile = flags.get('body-file') ?? null
+  switch (verb) {
+    case 'audit': return { verb, json, limit: wanted.limit() }
+    case 'list': {
+      const state = wanted.oneOf('state', ['uncertain', 'in_flight'])
+      const limit = wanted.limit()
+      return state === null ? null : { verb, json, state, limit }
+    }
+    case 'get': {
+      const selector = wanted.selector()
+      return selector === null ? null : { verb, json, selector, bodyFile }
+    }
+    case 'evict': case 'forget': {
+      const [selector, signature] = [wanted.selector(), wanted.signature()]
+      return selector === null || signature === null ? null : { verb, json, selector, signature }
+    }
+    case 'resolve': {
+      const [selector, signature, resolution] = [wanted.selector(), wanted.signature(), wanted.resolution(bodyFile, fields)]
+      return selector === null || signature === null || resolution === null ? null : { verb, json, selector, signature, resolution }
+    }
+    default: return verb satisfies never
+  }
+}
+
+/** Reads what a verb needs; what is missing or wrong becomes a sentence, and the value null. */
+class Wanted {
+  readonly #flags: ReadonlyMap<string, string>
+  readonly #mistakes: string[]
+
+  constructor(flags: ReadonlyMap<string, string>, mistakes: string[]) {
+    this.#flags = flags
+    this.#mistakes = mistakes
+  }
+
+  selector(): Selector | null {
+    const [key, operationRef] = [this.#flags.get('key'), this.#flags.get('operation')]
+    if (key !== undefined && operationRef !== undefined) return this.#wrong('--key and --operation name the same thing; take one of them')
+    if (key !== undefined) return key === '' ? this.#wrong('--key needs a value') : { by: 'key', key }
+    if (operationRef !== undefined) return { by: 'operation', operationRef }
+    return this.#wrong('--key KEY or --operation OP says which one')
+  }
+
+  signature(): Signature | null {
+    const reason = this.#flags.get('reason')?.trim() ?? ''
+    const by = this.#flags.get('by')?.trim() ?? null
+    if (by === '') this.#mistakes.push('--by needs a name')
+    if (reason === '') return this.#wrong('--reason TEXT says why; it is kept with the change')
+    return reason.length > LONGEST_REASON ? this.#wrong(`--reason has at most ${LONGEST_REASON} characters`) : { by, reason }
+  }
+
+  resolution(bodyFile: string | null, fields: readonly string[]): ResolutionWish | null {
+    const as = this.oneOf('as', ['completed', 'not-executed'])
+    const status = this.#flags.get('status')
+    if (as === 'not-executed') {
+      return status === undefined && bodyFile === null && fields.length === 0 ? { as } : this.#wrong('what never ran has no reply: --status, --body-file and -H belong to --as completed')
+    }
+    if (as === null) return null
+    if (status === undefined || !/^[2-5]\d\d$/.test(status)) return this.#wrong('--as completed needs the --status of the reply, from 200 to 599')
+    if (bodyFile === null && fields.length > 0) return this.#wrong('-H needs --body-file: a reply is stored whole or not at all')
+    return { as, status: Number(status), bodyFile, fields }
+  }
+
+  oneOf<Value extends string>(name: string, values: readonly Value[]): Value | null {
+    const given = this.#flags.get(name)
+    const value = values.find((known) => known === given)
+    return value ?? this.#wrong(given === undefined ? `--${name} ${values.join('|')} is needed` : `--${name} ${given} is not known; ${hint(given, values)}`)
+  }
+
+  limit(): number {
+    const text = this.#flags.get('limit')
+    if (text === undefined) return USUAL_LIMIT
+    const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0
+    if (limit < 1 || limit > LARGEST_LIMIT) this.#mistakes.push(`--limit is a number from 1 to ${LARGEST_LIMIT}`)
+    return limit
+  }
+
+  #wrong(mistake: string): null {
+    this.#mistakes.push(mistake)
+    return null
+  }
+}

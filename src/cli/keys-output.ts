@@ -1,0 +1,60 @@
+import type { AuditEntry, KeyRecord } from '../core/record.ts'
+import { timeText } from '../host/clock.ts'
+
+/*
+ * Records and acts for people and for programs. Never a body, and no header of a reply: they are the client's. A
+ * record does not hold the client's key at all.
+ */
+
+export function recordJson(record: KeyRecord): object {
+  const { operationRef, id, route, createdAt, retainUntil, attempts, fence } = record
+  return { operation: operationRef, id, ...stateJson(record), route, created_at: timeText(createdAt), retain_until: timeText(retainUntil), attempts, fence }
+}
+
+function stateJson(record: KeyRecord): object {
+  const { state } = record
+  switch (state) {
+    case 'in_flight': return { state, lease_until: timeText(record.leaseUntil) }
+    case 'uncertain': return { state, since: timeText(record.since), cause: record.cause }
+    case 'completed': {
+      const { reply } = record
+      const kept = reply.kind === 'kept'
+      return { state, completed_at: timeText(record.completedAt), status: kept ? reply.reply.status : reply.status, body_kept: kept, body_bytes: kept ? reply.reply.body.length : null }
+    }
+    default: return record satisfies never
+  }
+}
+
+export function auditJson({ at, verb, operationRef, id, before, by, reason }: AuditEntry): object {
+  return { at: timeText(at), verb, operation: operationRef, id, before, by, reason }
+}
+
+export function recordTable(records: readonly KeyRecord[]): string[] {
+  return table(['OPERATION', 'STATE', 'CREATED', 'ROUTE', 'ATTEMPTS', 'WHAT'], records.map((record) => [
+    record.operationRef, record.state, timeText(record.createdAt), record.route, String(record.attempts), summary(record),
+  ]))
+}
+
+export function auditTable(entries: readonly AuditEntry[]): string[] {
+  return table(['AT', 'VERB', 'OPERATION', 'BEFORE', 'BY', 'REASON'], entries.map(({ at, verb, operationRef, before, by, reason }) => [timeText(at), verb, operationRef, before, by, reason]))
+}
+
+function summary(record: KeyRecord): string {
+  switch (record.state) {
+    case 'in_flight': return `lease until ${timeText(record.leaseUntil)}`
+    case 'uncertain': return `${record.cause}, in doubt since ${timeText(record.since)}`
+    case 'completed': return record.reply.kind === 'kept' ? `status ${record.reply.reply.status}, ${record.reply.reply.body.length} bytes` : `status ${record.reply.status}, body not kept`
+    default: return record satisfies never
+  }
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const lines = [head, ...rows.map((row) => row.map(printable))]
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  return lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+}
+
+/** A reason may hold whatever its author pasted; a terminal must not obey it. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
+}

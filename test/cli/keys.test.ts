@@ -1,0 +1,193 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { test, type Test } from 'tap'
+import { parseArguments } from '../../src/cli/arguments.ts'
+import { keys } from '../../src/cli/keys.ts'
+import { EXIT } from '../../src/cli/output.ts'
+import { run } from '../support/run-onceward.ts'
+import { respond, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { startForTest, type Running } from '../support/start-sidecar.ts'
+
+const YAML = `
+routes:
+  - { name: hooks, match: { method: POST, path: /hooks }, idempotency: { key_from: { header: webhook-id } } }
+  - { name: events, match: { method: POST, path: /events }, idempotency: { key: required, key_from: { pointer: /id } } }
+defaults: { idempotency: { lease: 3s } }
+`
+
+/** A sidecar's data folder after `work`, with the sidecar gone; the upstream cuts every connection whose request says so. */
+async function leftBy(t: Test, work: (sidecar: Running) => Promise<unknown>): Promise<Desk> {
+  const upstream = await scriptedUpstream(t, ({ socket, request, number }) => {
+    if (request.includes('cut me off')) socket.resetAndDestroy()
+    else respond(socket, 201, `reply ${number}`, 'Content-Type: text/plain', 'X-Secret: header-secret')
+  })
+  const folder = t.testdir({ 'onceward.yaml': YAML, data: {} })
+  const dataDir = join(folder, 'data')
+  const desk: Desk = {
+    folder,
+    again: () => startForTest(t, upstream.origin, { yaml: YAML, dataDir }),
+    requests: () => upstream.requests.length,
+    async ask(...words) {
+      const command = parseArguments(['keys', ...words, '--config', join(folder, 'onceward.yaml'), '--data-dir', dataDir])
+      if (command.kind !== 'keys') throw new Error(JSON.stringify(command))
+      const [lines, complaints]: [string[], string[]] = [[], []]
+      const code = await keys(command.command, command.flags, {}, { line: (text) => void lines.push(text), complaint: (text) => void complaints.push(text) })
+      return { code, said: lines.join('\n'), complained: complaints.join('\n') }
+    },
+  }
+  const sidecar = await desk.again()
+  await work(sidecar)
+  await sidecar.stop()
+  return desk
+}
+
+interface Desk {
+  readonly folder: string
+  again(): Promise<Running>
+  requests(): number
+  ask(...words: string[]): Promise<{ readonly code: number, readonly said: string, readonly complained: string }>
+}
+
+const CUT = { body: '{"say":"cut me off"}' }
+const BECAUSE = ['--reason', 'ticket 7', '--by', 'ada']
+
+test('a doubt is listed, resolved with the reply that was found, and replayed', async (t) => {
+  const desk = await leftBy(t, async (sidecar) => t.match(await sidecar.post('k1', CUT), { problem: 'outcome-unknown' }))
+  const { said } = await desk.ask('list', '--state', 'uncertain')
+  t.match(said, /^OPERATION +STATE +CREATED +ROUTE +ATTEMPTS +WHAT\nop_\S+ +uncertain +\S+Z +default +1 +connection-lost, in doubt since \S+Z$/)
+  writeFileSync(join(desk.folder, 'reply.json'), '{"found":true}')
+  const operation = /op_\S+/.exec(said)?.[0] ?? ''
+  const resolved = await desk.ask('resolve', '--operation', operation, '--as', 'completed', '--status', '202', '--body-file', join(desk.folder, 'reply.json'), '-H', 'Content-Type: application/json', '-H', 'Content-Length: 999', ...BECAUSE)
+  t.match(resolved, { code: EXIT.ok, said: `${operation}: completed with status 202` })
+  t.match(await desk.ask('list', '--state', 'uncertain'), { code: EXIT.ok, said: 'no key is uncertain' })
+  const sidecar = await desk.again()
+  t.match(await sidecar.post('k1', CUT), { status: 202, body: '{"found":true}', headers: { 'idempotent-replayed': 'true', 'content-type': 'application/json', 'content-length': '14' } })
+  t.equal(desk.requests(), 1)
+  await sidecar.stop()
+  t.match(await desk.ask('resolve', '--operation', operation, '--as', 'not-executed', ...BECAUSE), { code: EXIT.refused, complained: /is completed; there is no doubt to resolve/ })
+})
+
+test('a doubt that never ran is free again, and one whose reply is lost is completed without it', async (t) => {
+  const desk = await leftBy(t, async (sidecar) => { for (const key of ['k1', 'k2']) await sidecar.post(key, CUT) })
+  t.match(await desk.ask('resolve', '--key', 'k1', '--as', 'not-executed', ...BECAUSE), { code: EXIT.ok, said: /not executed, so the key is free/ })
+  t.match(await desk.ask('resolve', '--key', 'k2', '--as', 'completed', '--status', '201', ...BECAUSE), { code: EXIT.ok })
+  const sidecar = await desk.again()
+  t.match(await sidecar.post('k1'), { status: 201, body: 'reply 3' }, 'another request is no mismatch: nothing is known of the key')
+  t.match(await sidecar.post('k2', CUT), { status: 409, problem: 'reply-not-kept' })
+})
+
+test('a lease that its process left behind is a doubt that can be resolved at once', async (t) => {
+  const upstream = await scriptedUpstream(t, () => undefined)
+  const folder = t.testdir({ 'onceward.yaml': YAML, data: {} })
+  const place = ['--config', join(folder, 'onceward.yaml'), '--data-dir', join(folder, 'data')]
+  const sidecar = run(t, ['--upstream', upstream.origin, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...place])
+  const address = await sidecar.ready
+  const lost = fetch(`${address}/x`, { method: 'POST', headers: { 'idempotency-key': 'k1', 'authorization': 'Bearer one' } }).catch(() => 'cut')
+  while (upstream.requests.length === 0) await new Promise((resolve) => { setTimeout(resolve, 10) })
+  t.match(await run(t, ['keys', 'list', '--state', 'in_flight', ...place]).ended, { code: EXIT.unavailable, output: /onceward\.db is in use by process \d+; an embedded store belongs to one process/ })
+  sidecar.signal('SIGKILL')
+  await sidecar.ended
+  t.equal(await lost, 'cut')
+  const early = await run(t, ['keys', 'resolve', '--key', 'k1', '--as', 'not-executed', '--reason', 'r', ...place]).ended
+  t.match(early, { code: EXIT.refused, output: /is being worked on, at least until \d{4}-/ })
+  t.match(await run(t, ['keys', 'forget', '--key', 'k1', '--reason', 'r', ...place]).ended, { code: EXIT.refused, output: /once its lease has ended/ })
+  await new Promise((resolve) => { setTimeout(resolve, 3000) }) // the lease counts by the machine's clock, in another process
+  t.match(await run(t, ['keys', 'resolve', '--key', 'k1', '--as', 'not-executed', '--reason', 'r', ...place]).ended, { code: EXIT.ok, output: /not executed/ })
+  t.match(await run(t, ['keys', 'audit', ...place]).ended, { code: EXIT.ok, output: new RegExp(`resolve +op_\\S+ +uncertain +${userInfo().username} +r\\n`) })
+})
+
+test('an evicted reply is not given any more, and a forgotten key runs', async (t) => {
+  const desk = await leftBy(t, async (sidecar) => { for (const key of ['k1', 'k2']) await sidecar.post(key) })
+  t.match(await desk.ask('evict', '--key', 'k1', ...BECAUSE), { code: EXIT.ok, said: /its reply is gone, and it stays completed/ })
+  t.match(await desk.ask('forget', '--key', 'k2', ...BECAUSE), { code: EXIT.ok, said: /the next request with it runs/ })
+  t.match(await desk.ask('get', '--key', 'k1'), { code: EXIT.ok, said: /status 201, body not kept$/ })
+  t.match(await desk.ask('get', '--key', 'k2'), { code: EXIT.refused, complained: 'onceward: nobody has sent this key, or its retention has ended' })
+  const sidecar = await desk.again()
+  t.match(await sidecar.post('k1'), { status: 409, problem: 'reply-not-kept' })
+  t.match(await sidecar.post('k2'), { status: 201, body: 'reply 3' })
+})
+
+test('only a completed key is evicted', async (t) => {
+  const desk = await leftBy(t, async (sidecar) => sidecar.post('k1', CUT))
+  t.match(await desk.ask('evict', '--key', 'k1', ...BECAUSE), { code: EXIT.refused, said: '', complained: /op_\S+ is uncertain: only a completed key has a reply/ })
+  t.match(await desk.ask('audit'), { code: EXIT.ok, said: 'nothing was changed here' })
+})
+
+test('every change is audited, the newest first', async (t) => {
+  const desk = await leftBy(t, async (sidecar) => {
+    for (const key of ['k1', 'k2']) await sidecar.post(key)
+    await sidecar.post('k3', CUT)
+  })
+  await desk.ask('evict', '--key', 'k1', '--by', 'ada', '--reason', 'erasure\u001b[31m, Mr. X')
+  await desk.ask('forget', '--key', 'k2', '--by', 'grace', '--reason', 'second')
+  await desk.ask('resolve', '--key', 'k3', '--as', 'not-executed', '--by', 'ada', '--reason', 'third')
+  const { said } = await desk.ask('audit')
+  t.match(said.split('\n').slice(1), [/Z {2}resolve {2}op_\S+ {2}uncertain {2}ada {4}third$/, /Z {2}forget +op_\S+ {2}completed {2}grace {2}second$/, /Z {2}evict +op_\S+ {2}completed {2}ada +erasure \[31m, Mr. X$/])
+  const entries: unknown = JSON.parse((await desk.ask('audit', '--limit', '1', '--json')).said)
+  t.match(entries, [{ verb: 'resolve', before: 'uncertain', by: 'ada', reason: 'third', at: /Z$/, operation: /^op_/, id: /^.{43}$/ }])
+})
+
+test('a key that several clients have sent is looked up for all of them, and changed only by its operation', async (t) => {
+  const desk = await leftBy(t, async (sidecar) => { for (const who of ['one', 'two']) await sidecar.post('shared', { headers: ['Authorization', `Bearer ${who}`] }) })
+  const both: unknown = JSON.parse((await desk.ask('get', '--key', 'shared', '--json')).said)
+  t.match(both, [{ operation: /^op_/, state: 'completed', status: 201, body_kept: true, body_bytes: 7, route: 'default', attempts: 1 }, { operation: /^op_/ }])
+  const refused = await desk.ask('forget', '--key', 'shared', ...BECAUSE)
+  t.match(refused, { code: EXIT.refused, complained: /^onceward: 2 clients have sent this key; take --operation to say which one is meant:\nOPERATION/ })
+  const operation = /op_\S+/.exec(refused.complained)?.[0] ?? ''
+  t.match(await desk.ask('forget', '--operation', operation, ...BECAUSE), { code: EXIT.ok })
+  t.equal((await desk.ask('get', '--key', 'shared')).said.split('\n').length, 2, 'a head, and the other one')
+})
+
+test('a key is found wherever its route has it, quoted or bare', async (t) => {
+  const desk = await leftBy(t, async (sidecar) => {
+    await sidecar.post(null, { path: '/hooks', headers: ['Authorization', 'Bearer one', 'Webhook-Id', 'msg_1'] })
+    await sidecar.post(null, { path: '/events', body: '{"id":"evt-1"}' })
+    await sidecar.post(null, { path: '/events', body: '{"id":42}' })
+    await sidecar.post('"quoted"')
+  })
+  for (const [key, route] of [['msg_1', 'hooks'], ['evt-1', 'events'], ['42', 'events'], ['quoted', 'default'], ['"quoted"', 'default']] as const) {
+    t.match((await desk.ask('get', '--key', key)).said, new RegExp(` ${route} `), key)
+  }
+})
+
+test('nothing of a reply is ever shown; its body is written to a new file that is asked for', async (t) => {
+  const desk = await leftBy(t, async (sidecar) => sidecar.post('key-secret', { body: 'body-secret' }))
+  for (const more of [[], ['--json']]) {
+    const { said, complained } = await desk.ask('get', '--key', 'key-secret', ...more)
+    t.notMatch(said + complained, /secret|reply 1/)
+  }
+  const file = join(desk.folder, 'body')
+  t.match(await desk.ask('get', '--key', 'key-secret', '--body-file', file), { code: EXIT.ok })
+  t.equal(readFileSync(file, 'utf8'), 'reply 1')
+  t.equal(statSync(file).mode & 0o777, 0o600)
+  t.match(await desk.ask('get', '--key', 'key-secret', '--body-file', file), { code: EXIT.refused, complained: /cannot be written to .*: EEXIST/ })
+  await desk.ask('evict', '--key', 'key-secret', ...BECAUSE)
+  t.match(await desk.ask('get', '--key', 'key-secret', '--body-file', join(desk.folder, 'other')), { code: EXIT.refused, complained: /has no stored body/ })
+})
+
+test('a reply that is too large or cannot be read resolves nothing', async (t) => {
+  const desk = await leftBy(t, async (sidecar) => sidecar.post('k1', CUT))
+  const file = join(desk.folder, 'large')
+  writeFileSync(file, Buffer.alloc(1024 * 1024 + 1))
+  const resolve = ['resolve', '--key', 'k1', '--as', 'completed', '--status', '200', ...BECAUSE, '--body-file']
+  t.match(await desk.ask(...resolve, file), { code: EXIT.refused, complained: /limits\.kept_reply/ })
+  t.match(await desk.ask(...resolve, join(desk.folder, 'missing')), { code: EXIT.refused, complained: /ENOENT/ })
+  t.match((await desk.ask('list', '--state', 'uncertain')).said, /connection-lost/)
+})
+
+test('a list says that there is more', async (t) => {
+  const desk = await leftBy(t, async (sidecar) => { for (const key of ['k1', 'k2', 'k3']) await sidecar.post(key, CUT) })
+  t.match(await desk.ask('list', '--state', 'uncertain', '--limit', '2'), { code: EXIT.ok, complained: /more than these 2/ })
+  t.match(await desk.ask('list', '--state', 'uncertain', '--limit', '3'), { complained: '' })
+})
+
+test('a store that is not there is not begun, and a wrong configuration is told', async (t) => {
+  const folder = t.testdir({ 'bad.yaml': 'stroe: {}\n' })
+  const empty = await run(t, ['keys', 'list', '--state', 'uncertain', '--data-dir', join(folder, 'nowhere')]).ended
+  t.match(empty, { code: EXIT.unavailable, output: /there is no key store at .*nowhere/ })
+  t.throws(() => statSync(join(folder, 'nowhere')), { code: 'ENOENT' })
+  t.match(await run(t, ['keys', 'audit', '--config', join(folder, 'bad.yaml')]).ended, { code: EXIT.config, output: /stroe/ })
+  t.match(await run(t, ['keys', '--help']).ended, { code: EXIT.ok, output: /^Usage: onceward keys get/ })
+  t.match(await run(t, ['keys', 'forget', '--key', 'a']).ended, { code: EXIT.usage, output: /--reason TEXT/ })
+})
