@@ -5,6 +5,9 @@ import { test, type Test } from 'tap'
 import { parseArguments } from '../../src/cli/arguments.ts'
 import { keys } from '../../src/cli/keys.ts'
 import { EXIT } from '../../src/cli/output.ts'
+import { systemClock } from '../../src/host/clock.ts'
+import { openEmbeddedStore } from '../../src/store/sqlite/key-store.ts'
+import { HeldClock, request } from '../contract/situation.ts'
 import { run } from '../support/run-onceward.ts'
 import { respond, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { startForTest, type Running } from '../support/start-sidecar.ts'
@@ -77,24 +80,30 @@ test('a doubt that never ran is free again, and one whose reply is lost is compl
   t.match(await sidecar.post('k2', CUT), { status: 409, problem: 'reply-not-kept' })
 })
 
-test('a lease that its process left behind is a doubt that can be resolved at once', async (t) => {
-  const upstream = await scriptedUpstream(t, () => undefined)
-  const folder = t.testdir({ 'onceward.yaml': YAML, data: {} })
-  const place = ['--config', join(folder, 'onceward.yaml'), '--data-dir', join(folder, 'data')]
-  const sidecar = run(t, ['--upstream', upstream.origin, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...place])
-  const address = await sidecar.ready
-  const lost = fetch(`${address}/x`, { method: 'POST', headers: { 'idempotency-key': 'k1', 'authorization': 'Bearer one' } }).catch(() => 'cut')
-  while (upstream.requests.length === 0) await new Promise((resolve) => { setTimeout(resolve, 10) })
+test('while a sidecar has the file nothing is done, and it is said who has it', async (t) => {
+  const folder = t.testdir({ data: {} })
+  const place = ['--data-dir', join(folder, 'data')]
+  const sidecar = run(t, ['--upstream', 'http://127.0.0.1:1', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...place])
+  await sidecar.ready
   t.match(await run(t, ['keys', 'list', '--state', 'in_flight', ...place]).ended, { code: EXIT.unavailable, output: /onceward\.db is in use by process \d+; an embedded store belongs to one process/ })
-  sidecar.signal('SIGKILL')
-  await sidecar.ended
-  t.equal(await lost, 'cut')
-  const early = await run(t, ['keys', 'resolve', '--key', 'k1', '--as', 'not-executed', '--reason', 'r', ...place]).ended
-  t.match(early, { code: EXIT.refused, output: /is being worked on, at least until \d{4}-/ })
-  t.match(await run(t, ['keys', 'forget', '--key', 'k1', '--reason', 'r', ...place]).ended, { code: EXIT.refused, output: /once its lease has ended/ })
-  await new Promise((resolve) => { setTimeout(resolve, 3000) }) // the lease counts by the machine's clock, in another process
-  t.match(await run(t, ['keys', 'resolve', '--key', 'k1', '--as', 'not-executed', '--reason', 'r', ...place]).ended, { code: EXIT.ok, output: /not executed/ })
-  t.match(await run(t, ['keys', 'audit', ...place]).ended, { code: EXIT.ok, output: new RegExp(`resolve +op_\\S+ +uncertain +${userInfo().username} +r\\n`) })
+})
+
+test('a lease that its process left behind is a doubt that can be resolved at once; one that runs is left alone', async (t) => {
+  const desk = await leftBy(t, async () => undefined)
+  const dataDir = join(desk.folder, 'data')
+  const [ended, running] = [request('ended', '1'), request('running', '1', { leaseMs: 3_600_000 })]
+  for (const [wish, clock] of [[ended, new HeldClock()], [running, systemClock()]] as const) {
+    const store = await openEmbeddedStore({ dataDir, clock })
+    await store.claim(wish)
+    await store.close()
+  }
+  t.match((await desk.ask('list', '--state', 'in_flight')).said.split('\n').length, 3)
+  const wish = ['--as', 'not-executed', '--reason', 'r']
+  t.match(await desk.ask('resolve', '--operation', running.operationRef, ...wish), { code: EXIT.refused, complained: /is being worked on, at least until \d{4}-/ })
+  t.match(await desk.ask('forget', '--operation', running.operationRef, '--reason', 'r'), { code: EXIT.refused, complained: /once its lease has ended/ })
+  t.match(await desk.ask('resolve', '--operation', ended.operationRef, ...wish), { code: EXIT.ok, said: /not executed/ })
+  const { said } = await desk.ask('audit')
+  t.match(said, new RegExp(` resolve +${ended.operationRef} +uncertain +${userInfo().username} +r$`))
 })
 
 test('an evicted reply is not given any more, and a forgotten key runs', async (t) => {

@@ -116,12 +116,12 @@ for (const policy of ['closed', 'open'] as const) {
 
 test('duplicates that wait for a claim that hangs are told with it, and do not each wait for one of their own', async (t) => {
   const upstream = await scriptedUpstream(t, ({ socket }) => respond(socket, 200, 'ok'))
-  const hung = deferred<null>()
+  const [hung, begun] = [deferred<null>(), deferred<null>()]
   let claims = 0
-  const store = (own: KeyStore): KeyStore => replaced(own, { claim: async (request) => { claims += 1; await hung.promise; return await own.claim(request) } })
-  const sidecar = await startForTest(t, upstream.origin, { yaml: 'defaults: { idempotency: { claim_within: 300ms } }', seams: { store } })
+  const store = (own: KeyStore): KeyStore => replaced(own, { claim: async (request) => { claims += 1; begun.resolve(null); await hung.promise; return await own.claim(request) } })
+  const sidecar = await startForTest(t, upstream.origin, { yaml: 'defaults: { idempotency: { claim_within: 1s } }', seams: { store } })
   const first = sidecar.post('k1')
-  while (claims === 0) await new Promise((resolve) => { setImmediate(resolve) })
+  await begun.promise
   for (const answer of await Promise.all([first, sidecar.post('k1'), sidecar.post('k1')])) t.match(answer, { status: 503, problem: 'store-unavailable' })
   t.equal(claims, 1)
   hung.resolve(null)
