@@ -1,9 +1,8 @@
-import { resolve as resolvePath } from 'node:path'
 import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
-import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay, type Wakeups } from './core/ports.ts'
+import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
@@ -12,6 +11,7 @@ import { SystemLoopDelay } from './host/loop-delay.ts'
 import { systemRandom } from './host/random.ts'
 import { JwtVerifier } from './identity/jwt.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
+import { openStore, type StoreSeams } from './open-store.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
@@ -20,20 +20,14 @@ import { LeaseKeeper } from './request/lease.ts'
 import { Policies } from './request/policies.ts'
 import { OutageLog } from './request/unprotected.ts'
 import { Watch } from './request/watch.ts'
-import { LocalWakeups } from './store/local-wakeups.ts'
-import { ReplyMemory } from './store/reply-memory.ts'
-import { openEmbeddedStore } from './store/sqlite/key-store.ts'
-import { tiered } from './store/tiered.ts'
 import { openJournal } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { openHttpUpstream } from './upstream/http-upstream.ts'
 
 /** What a test may put in place of the product's own. */
-export interface Seams {
+export interface Seams extends StoreSeams {
   readonly checkpoint?: Checkpoint
-  readonly store?: (authority: KeyStore) => KeyStore
-  readonly wakeups?: Wakeups
   readonly loopDelay?: Pick<LoopDelay, 'recentMs'>
 }
 
@@ -46,9 +40,6 @@ export interface Sidecar {
   stop(): Promise<void>
 }
 
-/** Bytes of completed replies that a process remembers; beyond it the authority is asked. */
-const REPLY_MEMORY_BYTES = 32 * 1024 * 1024
-
 /** What settling may take after the grace, once all attempts were ended. */
 const SETTLE_GRACE_MS = 5000
 
@@ -59,10 +50,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
-  const wakeups = seams.wakeups ?? new LocalWakeups()
-  const authority = await openEmbeddedStore({ dataDir: resolvePath(config.store.dataDir), clock, wakeups })
-  const replies = new ReplyMemory(REPLY_MEMORY_BYTES, clock)
-  const store = tiered(seams.store?.(authority) ?? authority, replies)
+  const { store, replies, wakeups } = await openStore({ config, clock, random, meter, journal }, seams)
   const policies = await inForce(config, store, journal)
   const secret = await store.secret(random.token(32))
   const connections = { origin: config.upstream.origin, connections: config.limits.upstreamConnections, connectTimeoutMs: config.limits.connectTimeoutMs }

@@ -3,6 +3,7 @@ import { check } from './cli/check.ts'
 import { explain } from './cli/explain.ts'
 import { keys } from './cli/keys.ts'
 import { KEYS_HELP } from './cli/keys-arguments.ts'
+import { migrateStore } from './cli/migrate.ts'
 import { CONSOLE, EXIT, readVersion } from './cli/output.ts'
 import { serve } from './cli/serve.ts'
 
@@ -24,6 +25,9 @@ export async function main(argv: readonly string[]): Promise<void> {
       return
     case 'keys-help':
       CONSOLE.line(KEYS_HELP)
+      return
+    case 'migrate':
+      process.exitCode = await migrateStore(command.flags, process.env, CONSOLE)
       return
     case 'help':
       CONSOLE.line(HELP)

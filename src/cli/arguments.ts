@@ -14,6 +14,7 @@ export type Command =
   | { readonly kind: 'explain', readonly asked: Asked, readonly flags: Flags }
   | { readonly kind: 'keys', readonly command: KeysCommand, readonly flags: Flags }
   | { readonly kind: 'keys-help' }
+  | { readonly kind: 'migrate', readonly flags: Flags }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   /** nothing is done; one sentence for every mistake */
@@ -24,6 +25,7 @@ export const HELP = `Usage: onceward [flags]             run the sidecar
        onceward explain METHOD PATH [-H 'Name: value' ...] [flags]
                                     say which route such a request takes, and what becomes of it
        onceward keys VERB [flags]   look keys up, end doubts, take replies out; onceward keys --help
+       onceward migrate [flags]     make or update the tables in store.postgres
 
   --config FILE      the configuration (ONCEWARD_CONFIG)
   --upstream URL     the service behind, such as http://127.0.0.1:3000 (ONCEWARD_UPSTREAM); enough without a file
@@ -36,7 +38,7 @@ export const HELP = `Usage: onceward [flags]             run the sidecar
 A flag wins over its variable, and the variable over the file. docs/configuration.md has every field.
 Exit codes: 0 right or drained, 1 explained or looked up and refused, 64 wrong flags, 69 could not start, 78 wrong configuration.`
 
-const COMMANDS = ['check', 'explain', 'keys']
+const COMMANDS = ['check', 'explain', 'migrate', 'keys']
 const VALUED = ['--config', ...OVERRIDES.map(({ flag }) => flag)]
 
 /** Reads the arguments after the program's name. Every mistake is told, not only the first. */
@@ -70,6 +72,7 @@ function commandOf(words: readonly string[], given: ReadonlyMap<string, string>,
   if (command === 'explain') return explainOf(operands, fields, flags)
   if (fields.length > 0) return wrong('-H belongs to explain')
   if (command === undefined) return { kind: 'serve', flags }
+  if (command === 'migrate') return operands.length === 0 ? { kind: 'migrate', flags } : wrong(`migrate takes no operands; ${operands.join(' ')} is too much`)
   const [file, ...more] = operands
   if (!COMMANDS.includes(command)) return wrong(`there is no command ${command}; ${hint(command, COMMANDS)}`)
   if (file === undefined) return wrong('check needs a FILE')

@@ -31,7 +31,7 @@ function summary(file: string, config: Config): string[] {
   const width = Math.max(...config.routes.map(({ name }) => name.length))
   return [
     `${file} is right: ${configured} ${configured === 1 ? 'route' : 'routes'}`,
-    `  ${address(config.listen)} -> ${config.upstream.origin}, admin on ${address(config.admin.listen)}, keys of ${config.service} in ${config.store.dataDir}`,
+    `  ${address(config.listen)} -> ${config.upstream.origin}, admin on ${address(config.admin.listen)}, keys of ${config.service} in ${config.store.postgres === null ? config.store.dataDir : 'Postgres'}`,
     ...config.routes.map((route, i) => `  ${i < configured ? `${i + 1}.` : 'else'} ${route.name.padEnd(width)}  ${requests(route)}: ${treatment(route)}`),
   ]
 }

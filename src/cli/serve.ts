@@ -58,6 +58,6 @@ async function run(config: Config, output: Output): Promise<Sidecar | null> {
 
 /** Pods come in numbers and lose their disks; the embedded store is for exactly one process on a lasting one. */
 function unfit(config: Config, environment: Environment): string | null {
-  if (environment['KUBERNETES_SERVICE_HOST'] === undefined || config.store.embedded === 'single-instance') return null
-  return 'in Kubernetes the embedded store is refused unless the configuration says `store: { embedded: single-instance }`: one replica, no surge, and a data_dir on a persistent volume'
+  if (environment['KUBERNETES_SERVICE_HOST'] === undefined || config.store.postgres !== null || config.store.embedded === 'single-instance') return null
+  return 'in Kubernetes the embedded store is refused: keys belong into Postgres (`store: { postgres: ... }`), unless the configuration says `store: { embedded: single-instance }`: one replica, no surge, and a data_dir on a persistent volume'
 }

@@ -102,7 +102,8 @@ function mistakeOf(error: ErrorObject, locate: Locate): Mistake {
     case 'formatMinimum': return wrongValue(locate(path), path, `at least ${String(error.schema)}`)
     case 'formatMaximum': return wrongValue(locate(path), path, `at most ${String(error.schema)}`)
     default: {
-      const spot = locate(path)
+      const there = locate(path)
+      const spot = FORMATS.get(schema.format ?? '')?.secret === true && there.found !== 'nothing' ? { ...there, found: 'a text that is not shown' } : there
       return wrongValue(spot, path, expectedOf(schema), spot.literal === null ? [] : suggestionsFor(schema, spot.literal))
     }
   }

@@ -1,4 +1,5 @@
 import type { KeySpace } from '../core/key-space.ts'
+import type { RedisTarget } from '../core/redis-target.ts'
 import type { Route } from '../core/route.ts'
 import type { Network } from '../core/trusted-peers.ts'
 import type { Address } from './addresses.ts'
@@ -14,7 +15,14 @@ export interface Config {
   readonly upstreamHost: 'preserve' | 'origin'
   readonly trust: { readonly proxies: readonly Network[], readonly forwarded: 'when-sent' | 'always' }
   readonly admin: { readonly listen: Address }
-  readonly store: { readonly dataDir: string, readonly embedded: 'auto' | 'single-instance' }
+  readonly store: {
+    readonly dataDir: string
+    readonly embedded: 'auto' | 'single-instance'
+    /** null: the embedded store in `dataDir` */
+    readonly postgres: PostgresConfig | null
+    readonly redis: RedisConfig | null
+    readonly sealing: readonly SealingKeyConfig[]
+  }
   readonly limits: Limits
   readonly shutdownGraceMs: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -31,6 +39,33 @@ export interface Config {
 
 /** What happens only if the configuration says so in as many words. */
 export type Accepted = 'frees-old-keys'
+
+export interface PostgresConfig {
+  /** has the password in it and is for connections only */
+  readonly url: string
+  readonly connections: number
+  readonly schema: string
+  readonly partitions: number
+  readonly migrate: 'at_start' | 'by_hand'
+  readonly durability: 'replicated' | 'local' | 'none'
+  readonly deadlineMs: number
+  readonly prepare: boolean
+}
+
+/** `target` has the credentials in it and is for the connection only. */
+export interface RedisConfig {
+  readonly target: RedisTarget
+  readonly caFile: string | null
+  readonly keepMs: number
+  readonly timeoutMs: number
+}
+
+/** The first one seals. */
+export interface SealingKeyConfig {
+  readonly id: string
+  /** 32 bytes */
+  readonly secret: Uint8Array
+}
 
 export interface Limits {
   readonly requestBodyBytes: number

@@ -1,9 +1,11 @@
 import { METHODS } from 'node:http'
 import { parsePointer } from '../core/json-pointer.ts'
 import { readPath } from '../core/path.ts'
+import { parseRedisUrl } from '../core/redis-target.ts'
 import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseKeysUrl, parseLoopback, parseOrigin } from './addresses.ts'
 import { nearest } from './nearest.ts'
+import { parseSecret } from './secret.ts'
 import { nearDurations, nearSizes, parseDuration, parseSize } from './units.ts'
 
 /** A kind of text that the schema names with `format`. */
@@ -13,6 +15,8 @@ export interface Format {
   readonly accepts: (text: string) => boolean
   /** what was probably meant, nearest first */
   readonly suggest?: (text: string) => readonly string[]
+  /** what was written instead is in no message: it may be the secret with one character too many */
+  readonly secret?: true
   /** a number to compare with `formatMinimum` and `formatMaximum` */
   readonly measure?: (text: string) => number | undefined
 }
@@ -99,6 +103,28 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
     expected: 'an address or a network such as 10.0.0.7, 10.0.0.0/8 or fd00::/8',
     accepts: (text) => parseNetwork(text) !== undefined,
   },
+  'postgres-url': {
+    expected: 'a Postgres such as postgres://user:password@host:5432/database, with several hosts separated by commas if there are standbys, and no target_session_attrs but read-write',
+    accepts: isPostgresUrl,
+    secret: true,
+  },
+  'sql-schema': {
+    expected: '1 to 48 of the characters a-z 0-9 _, the first one a letter, such as onceward',
+    accepts: (text) => /^[a-z][a-z0-9_]{0,47}$/.test(text),
+  },
+  'redis-url': {
+    expected: 'a Redis as redis://host:6379, redis+sentinel://host:26379,host/master-name or redis+cluster://host,host (rediss for TLS), with user:password@ in front of the host if need be',
+    accepts: (text) => parseRedisUrl(text) !== undefined,
+  },
+  'sealing-key-id': {
+    expected: '1 to 32 of the characters A-Z a-z 0-9 . _ -',
+    accepts: (text) => /^[A-Za-z0-9._-]{1,32}$/.test(text),
+  },
+  'sealing-secret': {
+    expected: '32 bytes in base64, as openssl rand -base64 32 makes them',
+    accepts: (text) => parseSecret(text) !== undefined,
+    secret: true,
+  },
   'service-name': {
     expected: '1 to 64 of the characters A-Z a-z 0-9 . _ -',
     accepts: (text) => /^[A-Za-z0-9._-]{1,64}$/.test(text),
@@ -108,6 +134,13 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
     accepts: (text) => /^[a-z0-9][a-z0-9-]{0,62}$/.test(text),
   },
 }))
+
+/** Hosts may be several, which no URL has; one that does not take writes is never used, whatever the URL says. */
+function isPostgresUrl(text: string): boolean {
+  const [, front = '', hosts = '', rest = ''] = /^(postgres(?:ql)?:\/\/(?:[^@/?#\s]*@)?)([^@/?#\s]*)([^#\s]*)$/.exec(text) ?? []
+  if (front === '' || /target_session_attrs=(?!read-write(?:&|$))/.test(rest)) return false
+  return hosts.split(',').every((host) => URL.canParse(`${front}${host}${rest}`) && (host !== '' || /[?&]host=/.test(rest)))
+}
 
 /** A pattern is compared with normalised paths, so it must be one itself: `/a/../b` or `/%7Euser` would never match. */
 function isPathPattern(text: string): boolean {

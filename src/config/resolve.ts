@@ -7,16 +7,18 @@ import type { KeySource } from '../core/key-source.ts'
 import type { Policy, WhenUnsure } from '../core/policy.ts'
 import type { FilingRoute } from '../core/key-space.ts'
 import { lookalike, readPath } from '../core/path.ts'
+import { parseRedisUrl } from '../core/redis-target.ts'
 import type { HeaderCondition, Route } from '../core/route.ts'
 import type { ScopePolicy } from '../core/scope.ts'
 import type { KeyPlace } from '../core/token.ts'
 import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
-import type { Config } from './config.ts'
+import type { Config, PostgresConfig, RedisConfig, SealingKeyConfig } from './config.ts'
 import { filingOf } from './filing.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
 import { outageWarnings } from './outages.ts'
+import { parseSecret } from './secret.ts'
 import { shadowWarnings } from './shadows.ts'
 import { parseDuration, parseSize } from './units.ts'
 
@@ -45,7 +47,13 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     upstreamHost: top.upstream_host,
     trust: { proxies: trust.proxies.map((text) => proven(parseNetwork(text))), forwarded: trust.forwarded },
     admin: { listen: proven(parseAddress({ ...defaultsOf(properties.admin), ...document.admin }.listen)) },
-    store: { dataDir: store.data_dir, embedded: document.store?.embedded ?? 'auto' },
+    store: {
+      dataDir: store.data_dir,
+      embedded: document.store?.embedded ?? 'auto',
+      postgres: postgresOf(document.store?.postgres),
+      redis: redisOf(document.store?.redis),
+      sealing: sealingOf(document.store?.sealing),
+    },
     limits: {
       requestBodyBytes: bytes(limits.request_body),
       keptReplyBytes: bytes(limits.kept_reply),
@@ -70,6 +78,27 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     written: from === 'file' ? document : { ...document, defaults },
     warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...outageWarnings(routes)],
   }
+}
+
+type StoreGroup = NonNullable<Document['store']>
+
+function postgresOf(written: StoreGroup['postgres']): PostgresConfig | null {
+  if (written === undefined) return null
+  const [, fields] = SCHEMA.properties.store.properties.postgres.anyOf
+  const postgres = { ...defaultsOf(fields), ...(typeof written === 'string' ? { url: written } : written) }
+  const { url, connections, schema, partitions, migrate, durability, deadline, prepare = true } = postgres
+  return { url, connections, schema, partitions, migrate, durability, deadlineMs: ms(deadline), prepare }
+}
+
+function redisOf(written: StoreGroup['redis']): RedisConfig | null {
+  if (written === undefined) return null
+  const [, fields] = SCHEMA.properties.store.properties.redis.anyOf
+  const redis = { ...defaultsOf(fields), ...(typeof written === 'string' ? { url: written } : written) }
+  return { target: proven(parseRedisUrl(redis.url)), caFile: redis.ca_file ?? null, keepMs: ms(redis.keep), timeoutMs: ms(redis.timeout) }
+}
+
+function sealingOf(written: StoreGroup['sealing']): SealingKeyConfig[] {
+  return (written?.keys ?? []).map(({ id, secret }) => ({ id, secret: proven(parseSecret(secret)) }))
 }
 
 function routeOf(entry: RouteEntry, defaults: Groups): Route {

@@ -20,7 +20,7 @@ export interface Judged {
 }
 
 export function crossCheck(judged: Judged, locate: Locate): Mistake[] {
-  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkRoutes(judged.draft, locate), ...checkPolicies(judged, locate)]
+  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkRoutes(judged.draft, locate), ...checkPolicies(judged, locate)]
 }
 
 function checkAddresses({ draft, refused }: Judged, locate: Locate): Mistake[] {
@@ -49,6 +49,15 @@ function checkLimits({ draft, refused }: Judged, locate: Locate): Mistake[] {
   return judged.filter((name) => (parseSize(limits[name]) ?? 0) > held).map((name) => {
     const path = ['limits', draft.limits?.[name] === undefined ? 'held_bodies' : name]
     return wrongValue(locate(path), path, `limits.${name} at most as large as limits.held_bodies, so that one body fits`)
+  })
+}
+
+/** What was sealed under a name must be opened by the key that had it. */
+function checkSealing({ store }: Draft, locate: Locate): Mistake[] {
+  const keys = store?.sealing?.keys ?? []
+  return keys.flatMap(({ id }, i) => {
+    const path = ['store', 'sealing', 'keys', String(i), 'id']
+    return id !== undefined && keys.findIndex((other) => other.id === id) < i ? [wrongValue(locate(path), path, 'a name that no key before it has')] : []
   })
 }
 

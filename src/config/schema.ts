@@ -16,6 +16,9 @@ const SIZE = { type: 'string', format: 'size-with-unit', pattern: SIZE_PATTERN, 
 const DELAY = { type: 'string', format: 'duration-with-unit', pattern: DURATION_PATTERN, formatMaximum: '24h' } as const
 const METHOD = { type: 'string', format: 'http-method', pattern: '^[A-Z][A-Z-]*$' } as const
 
+const POSTGRES_URL = { type: 'string', format: 'postgres-url', pattern: '^postgres(ql)?://' } as const
+const REDIS_URL = { type: 'string', format: 'redis-url', pattern: '^rediss?(\\+sentinel|\\+cluster)?://' } as const
+
 const MATCH = {
   type: 'object',
   additionalProperties: false,
@@ -97,6 +100,50 @@ export const SCHEMA = {
       properties: {
         data_dir: { type: 'string', minLength: 1, default: './data', description: 'The directory of the embedded store, on a disk that survives the process. Relative to the working directory.' },
         embedded: { const: 'single-instance', description: 'Says that exactly one process runs, where the embedded store would be refused otherwise: in Kubernetes.' },
+        postgres: {
+          anyOf: [POSTGRES_URL, {
+            type: 'object', additionalProperties: false, required: ['url'], examples: ['{url: "postgres://onceward@db.internal/onceward", connections: 8}'],
+            properties: {
+              url: { ...POSTGRES_URL, description: 'As above.' },
+              connections: { type: 'integer', minimum: 1, maximum: 64, default: 4, description: 'Connections of one process, apart from one for LISTEN. Each carries batches, so that 4 take some 20,000 new keys a second.' },
+              deadline: { ...DELAY, formatMinimum: '100ms', formatMaximum: '60s', default: '5s', description: 'Longest time for one call of the store, the wait for a synchronous standby included; past it nobody knows whether it was done, and it is asked again.' },
+              prepare: { const: false, description: 'No named statements: needed behind PgBouncer in transaction mode.' },
+              schema: { type: 'string', format: 'sql-schema', pattern: '^[a-z][a-z0-9_]{0,47}$', default: 'onceward', description: 'The schema of the tables.' },
+              partitions: { type: 'integer', minimum: 1, maximum: 1024, default: 1, description: 'Hash partitions of the table of keys, for hundreds of millions of them. Looked at when the table is made, and never again.' },
+              migrate: { enum: ['at_start', 'by_hand'], default: 'at_start', description: 'Who makes and changes the tables: every start, or `onceward migrate`, where the account of the sidecar may not.' },
+              durability: { enum: ['replicated', 'local', 'none'], default: 'replicated', description: 'What a server must promise, or the start is refused. `replicated`: commits are on disk, and if there are standbys, on one of them too. `local`: on its own disk; a failover may lose keys, which then run again. `none`: nothing, for tests.' },
+            },
+          }],
+          description: 'The Postgres (14 or newer) that holds the keys, for any number of processes; a secret, so best as `${DATABASE_URL}`. Or the same with its own fields. `postgres://user:password@host:5432/database?sslmode=verify-full`; with several hosts, separated by commas, the one that takes writes is used. Without it keys are in the embedded store.',
+        },
+        redis: {
+          anyOf: [REDIS_URL, {
+            type: 'object', additionalProperties: false, required: ['url'], examples: ['{url: redis://127.0.0.1:6379, keep: 1h}'],
+            properties: {
+              url: { ...REDIS_URL, description: 'As above.' },
+              ca_file: { type: 'string', minLength: 1, description: 'The certificates (PEM) that may have signed those of the servers, with `rediss://`; without it, those that node trusts.' },
+              keep: { ...DELAY, formatMinimum: '1s', formatMaximum: '365d', default: '24h', description: 'Longest time that a reply stays in Redis; never longer than its retention.' },
+              timeout: { ...DELAY, formatMinimum: '1ms', formatMaximum: '1s', default: '50ms', description: 'Longest wait for Redis; past it the authority is asked, and Redis is left alone until it answers again.' },
+            },
+          }],
+          description: 'A Redis that remembers completed replies for all processes, or the same with its own fields. `redis://user:password@host:6379/0`, `redis+sentinel://host:26379,host/master-name`, `redis+cluster://host,host`; `rediss` for TLS. It decides nothing: losing, flushing or switching it costs time only.',
+        },
+        sealing: {
+          type: 'object', additionalProperties: false, required: ['keys'], description: 'Seals stored replies (AES-256-GCM), in the store and in Redis.',
+          properties: {
+            keys: {
+              type: 'array', minItems: 1, maxItems: 16,
+              items: {
+                type: 'object', additionalProperties: false, required: ['id', 'secret'],
+                properties: {
+                  id: { type: 'string', format: 'sealing-key-id', pattern: '^[A-Za-z0-9._-]{1,32}$', description: 'The name of the key, which is stored with what it sealed.' },
+                  secret: { type: 'string', format: 'sealing-secret', description: '32 random bytes in base64, such as `openssl rand -base64 32` makes; from a variable: `${SEALING_KEY}`.' },
+                },
+              },
+              description: 'The first key seals, all of them open. Put a new one in front, and take the old one out when the longest retention is over: what no key opens is answered 503.',
+            },
+          },
+        },
       },
     },
     limits: {

@@ -104,6 +104,7 @@ export interface Remembered {
   readonly parts: Parts
   readonly operationRef: string
   readonly retainUntil: number
+  readonly fence: number
   readonly reply: StoredReply
 }
 
@@ -111,6 +112,32 @@ export interface Remembered {
 export interface ReplyCache {
   recall(id: KeyId): Remembered | undefined
 }
+
+/**
+ * Completed replies at some distance, shared by all processes. Never an authority, and never trouble: whatever goes
+ * wrong there is a miss. Nothing here rejects, and nothing waits for long.
+ */
+export interface RemoteReplies {
+  /** whether asking makes sense just now */
+  readonly answers: boolean
+  /** undefined: not there, not readable, buried, or not answered in time */
+  get(id: KeyId): Promise<Remembered | undefined>
+  /** Remembers a reply that the authority has confirmed, unless something stands there already. Not waited for, and may be lost. */
+  put(id: KeyId, what: Remembered): void
+  /** Nothing is given out or taken in for this id for longer than any `put` may be late. `unknown`: it may be as before. */
+  bury(id: KeyId): Promise<'buried' | 'unknown'>
+  /** `forget` is called with every id that some process buries, as far as word of it arrives */
+  onBuried(forget: (id: KeyId) => void): void
+  /** Lets go of the connections. May be called twice. */
+  close(): Promise<void>
+}
+
+/** Which tier a replayed reply came from. */
+export type ReplyTier = 'memory' | 'redis' | 'authority'
+/** Why Redis had no reply to give: nothing there, a tombstone, another program's or version's, damaged, under a key that we lack, at the end of its retention, of another request, or no answer. */
+export type CacheMiss = 'absent' | 'buried' | 'foreign' | 'corrupt' | 'sealed' | 'ended' | 'differs' | 'unavailable'
+/** What became of a reply that was to be remembered in Redis. */
+export type CacheFill = 'stored' | 'present' | 'dropped' | 'failed'
 
 export type TokenVerdict =
   | { readonly kind: 'verified', readonly claims: Claims }
@@ -200,6 +227,10 @@ export interface Meter {
   /** a request or a connection ran into this limit */
   limited(limit: LimitName): void
   census(census: Census): void
+  /** a reply was replayed from here */
+  cacheHit(tier: ReplyTier): void
+  cacheMiss(why: CacheMiss): void
+  cacheFill(end: CacheFill): void
   /** these routes are in force: their series begin at 0, and those of routes that went stay as they are */
   routes(names: readonly string[]): void
   /** a reload ended; after a refused one the old routes are still in force */

@@ -17,6 +17,9 @@ export interface Reply {
  */
 export type StoredReply = { readonly kind: 'kept', readonly reply: Reply } | { readonly kind: 'not-kept', readonly status: number }
 
+/** Marks a reply that is stored sealed; see store/keyring.ts. */
+export const SEALED = 'onceward-sealed'
+
 /**
  * Fields that are never stored. Hop-by-hop and framing fields belong to the connection; `Set-Cookie` may carry a
  * session to whoever replays; `Date` and `Age` would be false; trace and rate-limit fields describe the first
@@ -28,7 +31,7 @@ const NEVER_STORED: ReadonlySet<string> = new Set([
   'traceparent', 'tracestate', 'traceresponse', 'server-timing', 'x-request-id', 'x-trace-id', 'x-b3-traceid', 'x-b3-spanid',
   'ratelimit', 'ratelimit-policy', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset',
   'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset',
-  'idempotent-replayed', 'idempotency-ttl', 'idempotency-unprotected', 'proxy-status',
+  'idempotent-replayed', 'idempotency-ttl', 'idempotency-unprotected', 'proxy-status', SEALED,
 ])
 
 /** The fields of a reply that its record keeps; everything not denied by name stays, in order. */

@@ -86,10 +86,18 @@ async function settleLate(claiming: Promise<ClaimOutcome>, request: ClaimRequest
   }
 }
 
-/** The row may stand although the claim failed. */
-function failed(error: unknown, { id, holder }: ClaimRequest, sent: boolean, deps: ClaimDependencies): void {
+/**
+ * The row may stand although the claim failed, or come to stand yet: a claim that the store has not finished is one that a
+ * release does not find. So it is asked again, as the same holder, until the store says what there is.
+ */
+function failed(error: unknown, request: ClaimRequest, sent: boolean, deps: ClaimDependencies): void {
   if (!(error instanceof StoreUnavailable)) deps.journal.error('claim.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
-  else if (error.written === 'unknown') disown({ id, holder, fence: 1 }, sent, deps)
+  else if (error.written === 'unknown') void disownOnceKnown(request, sent, deps)
+}
+
+async function disownOnceKnown(request: ClaimRequest, sent: boolean, deps: ClaimDependencies): Promise<void> {
+  const outcome = await persist(() => deps.store.claim({ ...request, onOrphan: { kind: 'hold' } }), deps)
+  if (outcome.kind === 'claimed') disown(outcome.claim, sent, deps)
 }
 
 /**

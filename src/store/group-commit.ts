@@ -21,6 +21,8 @@ export interface GroupCommitOptions<Operation, Outcome> {
   readonly maxOperations: number
   /** a batch closes at the first operation that brings it to this many bytes, so that it is never empty */
   readonly maxBytes: number
+  /** operations of one key never leave in one batch: the second one waits for the next */
+  readonly keyOf?: (operation: Operation) => string
 }
 
 interface Waiting<Operation, Outcome> {
@@ -86,6 +88,9 @@ export class GroupCommit<Operation, Outcome> {
 
   #nextBatch(): Waiting<Operation, Outcome>[] {
     const batch: Waiting<Operation, Outcome>[] = []
+    const { keyOf } = this.#options
+    const keys = keyOf === undefined ? undefined : new Set<string>()
+    const held: Waiting<Operation, Outcome>[] = []
     let bytes = 0
     while (batch.length < this.#options.maxOperations && bytes < this.#options.maxBytes) {
       const next = this.#waiting[this.#taken]
@@ -95,15 +100,25 @@ export class GroupCommit<Operation, Outcome> {
         next.reject(new StoreUnavailable('no', 'given up before it left for the store'))
         continue
       }
+      if (keyOf !== undefined && keys !== undefined) {
+        const key = keyOf(next.operation)
+        if (keys.has(key)) {
+          held.push(next)
+          continue
+        }
+        keys.add(key)
+      }
       bytes += next.bytes
       batch.push(next)
     }
-    this.#forgetTaken()
+    this.#forgetTaken(held)
     return batch
   }
 
-  #forgetTaken(): void {
-    this.#waiting = this.#taken === this.#waiting.length ? [] : this.#waiting.slice(this.#taken)
+  /** Those that were held stay in front, in their order. */
+  #forgetTaken(held: Waiting<Operation, Outcome>[]): void {
+    const rest = this.#taken === this.#waiting.length ? [] : this.#waiting.slice(this.#taken)
+    this.#waiting = held.length === 0 ? rest : [...held, ...rest]
     this.#taken = 0
   }
 

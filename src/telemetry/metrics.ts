@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { KeyOutcome, LimitName, Meter, ReloadResult } from '../core/ports.ts'
+import type { CacheFill, CacheMiss, KeyOutcome, LimitName, Meter, ReloadResult, ReplyTier } from '../core/ports.ts'
 import type { Census } from '../core/record.ts'
 
 const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
@@ -9,6 +9,9 @@ const RELOADS: readonly ReloadResult[] = ['reloaded', 'refused']
 const LIMITS: readonly LimitName[] = [
   'request_body', 'held_bodies', 'header_bytes', 'header_count', 'target_bytes', 'header_time', 'body_time', 'idle_time', 'connections', 'event_loop_delay',
 ]
+const TIERS: readonly ReplyTier[] = ['memory', 'redis', 'authority']
+const MISSES: readonly CacheMiss[] = ['absent', 'buried', 'foreign', 'corrupt', 'sealed', 'ended', 'differs', 'unavailable']
+const FILLS: readonly CacheFill[] = ['stored', 'present', 'dropped', 'failed']
 const ATTEMPTS = ['1', '2', '3', '4+'] as const
 
 /** Fine near 0 and near 30 s: delays without jitter would stand up as two humps there. */
@@ -27,6 +30,9 @@ export class Metrics implements Meter {
   readonly #unguarded = new Table()
   readonly #failedOpen = new Table()
   readonly #limited = new Table()
+  readonly #hits = new Table()
+  readonly #misses = new Table()
+  readonly #fills = new Table()
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
   readonly #retries: Counter
@@ -61,6 +67,9 @@ export class Metrics implements Meter {
       collect() { limited.pourInto(this, ['limit']) },
     }))
     for (const limit of LIMITS) limited.add(0, limit)
+    this.#sums('onceward_reply_cache_hits_total', 'Replays by the tier that had the reply.', 'tier', TIERS, this.#hits)
+    this.#sums('onceward_reply_cache_misses_total', 'Keys for which Redis had no reply to give, by why.', 'reason', MISSES, this.#misses)
+    this.#sums('onceward_reply_cache_fills_total', 'Replies that were to be remembered in Redis, by what became of it.', 'result', FILLS, this.#fills)
     const registers = [this.#registry]
     this.#retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
     this.#delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
@@ -114,6 +123,18 @@ export class Metrics implements Meter {
     this.#limited.add(1, limit)
   }
 
+  cacheHit(tier: ReplyTier): void {
+    this.#hits.add(1, tier)
+  }
+
+  cacheMiss(why: CacheMiss): void {
+    this.#misses.add(1, why)
+  }
+
+  cacheFill(end: CacheFill): void {
+    this.#fills.add(1, end)
+  }
+
   /** A gauge without labels that is read when somebody scrapes. */
   observe(name: `onceward_${string}`, help: string, read: () => number): void {
     this.#registry.registerMetric(new Gauge({ name, help, registers: [], collect() { this.set(read()) } }))
@@ -122,6 +143,12 @@ export class Metrics implements Meter {
   census(census: Census): void {
     this.#uncertain.set(census.uncertain)
     this.#inFlight.set(census.inFlight)
+  }
+
+  /** A counter of a table with one label, whose values all begin at 0. */
+  #sums(name: `onceward_${string}`, help: string, label: string, values: readonly string[], table: Table): void {
+    for (const value of values) table.add(0, value)
+    this.#registry.registerMetric(new Counter({ name, help, labelNames: [label], registers: [], collect() { table.pourInto(this, [label]) } }))
   }
 
   /** Prometheus text format 0.0.4. */

@@ -21,6 +21,13 @@ test('check takes one file and the flags that could be given to serve', (t) => {
   t.end()
 })
 
+test('migrate takes flags and nothing else', (t) => {
+  t.strictSame(read('migrate --config a.yaml'), { kind: 'migrate', flags: { config: 'a.yaml' } })
+  t.match(read('migrate up'), { kind: 'wrong', mistakes: [/up is too much/] })
+  t.match(read('migrat'), { kind: 'wrong', mistakes: [/did you mean migrate/] })
+  t.end()
+})
+
 test('explain takes a method, a path, headers and flags', (t) => {
   t.strictSame(parseArguments(['explain', 'POST', '/a', '-H', 'X-A:  b: c ', '--config', 'f', '--header=X-B:', '-HX-C: d', '--upstream', 'http://a']), {
     kind: 'explain', asked: { method: 'POST', target: '/a', fields: ['X-A', 'b: c', 'X-B', '', 'X-C', 'd'] }, flags: { upstream: 'http://a', config: 'f' },

@@ -18,7 +18,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     upstreamHost: 'preserve',
     trust: { proxies: [], forwarded: 'when-sent' },
     admin: { listen: { host: '127.0.0.1', port: 9901 } },
-    store: { dataDir: './data', embedded: 'auto' },
+    store: { dataDir: './data', embedded: 'auto', postgres: null, redis: null, sealing: [] },
     limits: { requestBodyBytes: 8_388_608, keptReplyBytes: 1_048_576, heldBodiesBytes: 67_108_864, upstreamConnections: 256, socketWaitMs: 5000, connectTimeoutMs: 5000, headerBytes: 16_384, headerCount: 100, targetBytes: 8192, headerTimeMs: 10_000, bodyTimeMs: 30_000, idleTimeMs: 65_000, connections: 10_000, eventLoopDelayMs: 200 },
     shutdownGraceMs: 25_000,
     logLevel: 'info',
@@ -97,6 +97,24 @@ test('a password in an upstream is refused and not repeated', async (t) => {
       t.notMatch(line, /hunter2|user|xxx/)
     }
   }
+})
+
+test('a Postgres is a URL, or a group of fields', async (t) => {
+  const store = async (text: string) => (await configOf(`store: { postgres: ${text} }`)).store.postgres
+  t.strictSame(await store('"postgres://u:p@db.internal/onceward"'), {
+    url: 'postgres://u:p@db.internal/onceward', connections: 4, schema: 'onceward', partitions: 1, migrate: 'at_start', durability: 'replicated', deadlineMs: 5000, prepare: true,
+  })
+  t.match(await store('{ url: "postgresql://a:1,b:2/d?target_session_attrs=read-write", prepare: false, durability: local, partitions: 16, deadline: 2s, migrate: by_hand, schema: keys }'), {
+    url: 'postgresql://a:1,b:2/d?target_session_attrs=read-write', prepare: false, durability: 'local', partitions: 16, deadlineMs: 2000, migrate: 'by_hand', schema: 'keys',
+  })
+  t.equal((await configOf('store: { postgres: "${NOT_SET:-}" }')).store.postgres, null, 'an empty variable is the embedded store')
+  for (const wrong of ['mysql://a/b', 'postgres://', 'postgres://user:hunter2@/db', 'postgres://user:hunter2@a:port/db', 'postgres://user:hunter2@a,/db', 'postgres://user:hunter2@a/db?target_session_attrs=any', 'postgres://user:hunter2@a/d b']) {
+    const [line = '', ...more] = await mistakesIn(`upstream: http://a\nstore: { postgres: "${wrong}" }`)
+    t.strictSame(more, [], wrong)
+    t.match(line, /store.postgres: found .*; needed: a Postgres such as/)
+    t.notMatch(line, /hunter2/)
+  }
+  t.match(await mistakesIn('upstream: http://a\nstore: { postgres: { url: "postgres://a/b", schema: "a; drop" } }'), [/store.postgres.schema: .*needed: 1 to 48/])
 })
 
 test('the file is the one that the flag names, else the one of ONCEWARD_CONFIG', async (t) => {

@@ -41,9 +41,9 @@ routes:
 })
 
 test('fields of features that this version does not have are unknown', async (t) => {
-  const lines = await mistakesIn('store: { postgres: x }\nbudgets: {}\nsinks: {}\ndefaults: { retry: { attempts: 4, base: 50ms } }')
+  const lines = await mistakesIn('store: { mysql: x }\nbudgets: {}\nsinks: {}\ndefaults: { retry: { attempts: 4, base: 50ms } }')
   t.strictSame(lines.map((line) => line.replace(/;.*/, '')), [
-    '1:10: store.postgres: there is no such field',
+    '1:10: store.mysql: there is no such field',
     '2:1: budgets: there is no such field',
     '3:1: sinks: there is no such field',
     '4:22: defaults.retry.attempts: there is no such field',
@@ -64,7 +64,7 @@ test('of two forms of a field the one that was meant is judged', async (t) => {
 test('a field with nothing behind its colon is a mistake, at the field', async (t) => {
   t.strictSame(await mistakesIn('routes:\nstore:\n'), [
     '1:1: routes: found nothing; needed: a list of groups, each after a dash',
-    '2:1: store: found nothing; needed: a group of fields (data_dir, embedded)',
+    '2:1: store: found nothing; needed: a group of fields (data_dir, embedded, postgres, redis, sealing)',
   ])
 })
 

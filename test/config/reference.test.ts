@@ -31,7 +31,7 @@ test('a validator that knows nothing of our formats accepts the schema, the exam
   t.ok(ajv.validateSchema(schema), ajv.errorsText())
   const accepts = ajv.compile(schema)
   const example = await readFile(EXAMPLE, 'utf8')
-  t.ok(accepts(parse(example.replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1'))), ajv.errorsText(accepts.errors))
+  t.ok(accepts(parse(example.replaceAll(/^.*\$\{\w+:-\}.*\n/gm, '').replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1'))), ajv.errorsText(accepts.errors))
   for (const wrong of [{}, { upstream: 'x' }, { upstream: 'http://a', lisen: 'b' }, { upstream: 'http://a', limits: { request_body: '8MB' } }, { upstream: 'http://a', defaults: { idempotency: { lease: 60 } } }]) t.notOk(accepts(wrong), JSON.stringify(wrong))
 })
 

@@ -50,7 +50,7 @@ export class HeldClock implements Clock {
 /** Everything derived from two names: the same key is the same id, each holder its own 22 characters. */
 export function request(key: string, holder: string, changes: Partial<ClaimRequest> = {}): ClaimRequest {
   return {
-    id: `id-of-${key}`.padEnd(43, '_'),
+    id: `${`id-of-${key}`.padEnd(42, '_')}w`, // base64url of 32 bytes, as real ones are: a store may keep the bytes
     keyDigest: `digest-${key}`.padEnd(22, '_'),
     operationRef: `op-${key}-${holder}`.padEnd(22, '_'),
     fingerprint: 'print-1'.padEnd(43, '_'),

@@ -35,7 +35,7 @@ function done(batch: readonly string[]): Sent<Outcome>[] {
   return batch.map((operation) => ({ kind: 'done', outcome: `${operation} done` }))
 }
 
-function queueOver(wire: Wire, limits: { connections?: number, maxOperations?: number, maxBytes?: number } = {}): GroupCommit<string, Outcome> {
+function queueOver(wire: Wire, limits: { connections?: number, maxOperations?: number, maxBytes?: number, keyOf?: (operation: string) => string } = {}): GroupCommit<string, Outcome> {
   return new GroupCommit({ send: wire.send, connections: 1, maxOperations: 100, maxBytes: 1000, ...limits })
 }
 
@@ -161,4 +161,32 @@ test('closing an idle queue, or one whose last operation is given up, ends at on
   await queue.close()
   t.equal((await given).written, 'no')
   t.strictSame(wire.batches, [])
+})
+
+test('a second operation of one key waits for the next batch, and keeps its turn', async (t) => {
+  const wire = new Wire()
+  const queue = queueOver(wire, { keyOf: ([key = '']) => key, maxOperations: 3 })
+  const calls = ['a1', 'a2', 'b1', 'a3', 'c1', 'd1', 'b2'].map((name) => queue.submit(name, 0))
+  await wire.left(1)
+  wire.answer(0)
+  await wire.left(2)
+  wire.answer(1)
+  await wire.left(3)
+  wire.answer(2)
+  await Promise.all(calls)
+  t.strictSame(wire.batches, [['a1', 'b1', 'c1'], ['a2', 'd1', 'b2'], ['a3']])
+})
+
+test('what is given up while it waits behind its own key is dropped', async (t) => {
+  const wire = new Wire()
+  const queue = queueOver(wire, { keyOf: ([key = '']) => key })
+  let gone = false
+  const first = queue.submit('a1', 0)
+  const dropped = unavailability(queue.submit('a2', 0, () => gone))
+  await wire.left(1)
+  gone = true
+  wire.answer(0)
+  await first
+  t.match(await dropped, { written: 'no' })
+  t.strictSame(wire.batches, [['a1']])
 })

@@ -3,7 +3,7 @@ import { ReplyMemory } from '../../src/store/reply-memory.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const remembered = (bytes: number, retainUntil = Number.MAX_SAFE_INTEGER) => ({
-  fingerprint: 'f', spec: 's', parts: 'm.t.h.b', operationRef: 'op', retainUntil,
+  fingerprint: 'f', spec: 's', parts: 'm.t.h.b', operationRef: 'op', retainUntil, fence: 1,
   reply: { kind: 'kept' as const, reply: { status: 200, headers: [], body: new Uint8Array(bytes), trailers: [] } },
 })
 

@@ -21,5 +21,11 @@ export class NotedMeter implements Meter {
   unguarded(): void {}
   failedOpen(): void {}
   limited(): void {}
+  readonly hits: string[] = []
+  readonly misses: string[] = []
+  readonly fills: string[] = []
+  cacheHit(tier: string): void { this.hits.push(tier) }
+  cacheMiss(why: string): void { this.misses.push(why) }
+  cacheFill(end: string): void { this.fills.push(end) }
   census(census: Census): void { this.last = census }
 }

@@ -1,0 +1,49 @@
+import { resolve as resolvePath } from 'node:path'
+import type { KeyStore, Wakeups } from './core/ports.ts'
+import { LocalWakeups } from './store/local-wakeups.ts'
+import type { Tiered } from './store/tiered.ts'
+import { openTiers, type Surroundings } from './tiers.ts'
+
+/** What a test may put in between or in place. */
+export interface StoreSeams {
+  readonly store?: (authority: KeyStore) => KeyStore
+  readonly wakeups?: Wakeups
+}
+
+export interface OpenedStore extends Tiered {
+  readonly wakeups: Wakeups
+}
+
+/** The configured authority over keys with its tiers, and what tells waiters: Redis before LISTEN before this process alone. */
+export async function openStore(surroundings: Surroundings, seams: StoreSeams): Promise<OpenedStore> {
+  const isShared = surroundings.config.store.postgres !== null // the embedded store belongs to one process
+  let wakeups: Wakeups = seams.wakeups ?? new LocalWakeups()
+  try {
+    const tiers = await openTiers(surroundings, async (words) => {
+      wakeups = seams.wakeups ?? (isShared ? words : null) ?? await wakeupsOf(surroundings)
+      const authority = await openAuthority(surroundings, wakeups)
+      return seams.store?.(authority) ?? authority
+    })
+    return { store: tiers.store, replies: tiers.replies, wakeups }
+  } catch (error) {
+    await wakeups.close()
+    throw error
+  }
+}
+
+/** Only what is configured is loaded: `pg` costs memory that the embedded store can do without. */
+async function openAuthority({ config: { store }, clock, random, journal }: Surroundings, wakeups: Wakeups): Promise<KeyStore> {
+  if (store.postgres === null) {
+    const { openEmbeddedStore } = await import('./store/sqlite/key-store.ts')
+    return openEmbeddedStore({ dataDir: resolvePath(store.dataDir), clock, wakeups })
+  }
+  const { openPostgresStore } = await import('./store/postgres/key-store.ts')
+  return openPostgresStore({ ...store.postgres, clock, random, journal, wakeups })
+}
+
+/** Without named statements there is a pooler in between, behind which LISTEN means nothing: then the waiters' polls remain. */
+async function wakeupsOf({ config: { store: { postgres } }, clock, random, journal }: Surroundings): Promise<Wakeups> {
+  if (postgres === null || !postgres.prepare) return new LocalWakeups()
+  const { PostgresWakeups } = await import('./store/postgres/wakeups.ts')
+  return new PostgresWakeups({ ...postgres, clock, random, journal })
+}

@@ -1,0 +1,120 @@
+import { StoreUnavailable, type KeyStore } from '../../core/ports.ts'
+import type { Act, AuditEntry, Census, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from '../../core/record.ts'
+import { ids, Packed } from './columns.ts'
+import type { Row, Value } from './connection.ts'
+import { Refused } from './faults.ts'
+import type { Link } from './link.ts'
+import { auditEntryOf, idOf, number, recordOf, text } from './rows.ts'
+import { packEvents } from './settles.ts'
+import type { Statement, StatementName } from './statements.ts'
+
+/** Up to here the census counts completed records one by one. */
+const COUNTED = 1000
+
+/** What is asked about single records, by operators, upkeep and waiters: one statement each, and no batch. */
+export class Records {
+  readonly #link: Link
+
+  constructor(link: Link) {
+    this.#link = link
+  }
+
+  async resolve(id: KeyId, fence: number, resolution: Resolution, act: Act | null): Promise<WriteOutcome> {
+    const front = [this.#link.now(), ids([{ id }]), fence, act?.by ?? null, act?.reason ?? null]
+    const [row] = resolution.as === 'completed'
+      ? await this.#run('resolve-completed', [...front, ...replyColumns(resolution)])
+      : await this.#run('resolve-not-executed', front)
+    if (row?.[0] === 't') this.#link.wake([id])
+    return row === undefined ? 'fenced' : 'written'
+  }
+
+  async evict(id: KeyId, act: Act): Promise<Eviction> {
+    const [answer] = await this.#settled('evict', [this.#link.now(), ids([{ id }]), act.by, act.reason])
+    return answer === 'evicted' || answer === 'refused' ? answer : 'absent'
+  }
+
+  async forget(id: KeyId, act: Act): Promise<Forgetting> {
+    const [answer, waiters] = await this.#settled('forget', [this.#link.now(), ids([{ id }]), act.by, act.reason])
+    if (waiters === 't') this.#link.wake([id])
+    return answer === 'forgotten' || answer === 'refused' ? answer : 'absent'
+  }
+
+  async audit(limit: number): Promise<readonly AuditEntry[]> {
+    return (await this.#run('audit', [limit])).map(auditEntryOf)
+  }
+
+  async flag(id: KeyId): Promise<'flagged' | 'settled'> {
+    const [answer] = await this.#settled('flag', [ids([{ id }])])
+    return answer === 'flagged' ? answer : 'settled'
+  }
+
+  async find(by: Parameters<KeyStore['find']>[0], limit: number): Promise<readonly KeyRecord[]> {
+    return (await this.#found(by, limit)).map(recordOf)
+  }
+
+  async reap(limit: number): Promise<Reaped> {
+    const rows = await this.#run('reap', [this.#link.now(), limit])
+    this.#link.wake(rows.flatMap((row) => (row[1] === 't' ? idOf(text(row, 0)) : [])))
+    return { orphaned: rows.length }
+  }
+
+  async sweep(limit: number): Promise<Swept> {
+    return { deleted: (await this.#run('sweep', [this.#link.now(), limit])).length }
+  }
+
+  async census(): Promise<Census> {
+    const row = first(await this.#run('census', [COUNTED + 1]))
+    const [inFlight, uncertain, counted] = [number(row, 0), number(row, 1), number(row, 2)]
+    const records = counted <= COUNTED ? counted : Math.max(counted, number(row, 3))
+    return { inFlight, uncertain, completed: Math.max(0, records - inFlight - uncertain) }
+  }
+
+  async secret(candidate: string): Promise<string> {
+    return text(first(await this.#run('secret', [candidate])), 0)
+  }
+
+  async keySpace(seen: string | null, next: string): Promise<string> {
+    return text(first(await this.#run('key-space', [seen, next])), 0)
+  }
+
+  #found(by: Parameters<KeyStore['find']>[0], limit: number): Promise<readonly Row[]> {
+    if ('id' in by) return this.#run('keys-by-id', [ids([by]), limit])
+    if ('keyDigest' in by) return this.#run('keys-by-digest', [by.keyDigest, limit])
+    if ('operationRef' in by) return this.#run('keys-by-operation', [by.operationRef, limit])
+    return this.#run('keys-by-state', [by.state, limit])
+  }
+
+  /** Until a snapshot and the row agree. No columns for no row. */
+  async #settled(name: StatementName, values: Value[]): Promise<Row> {
+    for (;;) {
+      const [row] = await this.#run(name, values)
+      if (row === undefined || row[0] !== 'again') return row ?? []
+    }
+  }
+
+  async #run(name: StatementName, values: Value[]): Promise<readonly Row[]> {
+    const { connections, sql } = this.#link
+    const statement: Statement = sql[name]
+    try {
+      return await connections.run(statement, values, connections.deadline())
+    } catch (error) {
+      throw error instanceof Refused ? new StoreUnavailable('no', `${name}: ${error.message}`, error) : error
+    }
+  }
+}
+
+/** Parameters $6 to $16 of resolve-completed.sql. */
+function replyColumns({ reply, events }: Extract<Resolution, { as: 'completed' }>): Value[] {
+  const packed = new Packed()
+  const [names, sinks, lanes, types, begins, lengths] = packEvents(events.map((event) => ({ event })), packed)
+  const stored = reply.kind === 'kept'
+    ? [reply.reply.status, JSON.stringify(reply.reply.headers), JSON.stringify(reply.reply.trailers), Buffer.from(reply.reply.body)]
+    : [reply.status, null, null, null]
+  return [...stored, names ?? '{}', sinks ?? '{}', lanes ?? '{}', types ?? '{}', packed.bytes(), begins ?? '{}', lengths ?? '{}']
+}
+
+function first(rows: readonly Row[]): Row {
+  const [row] = rows
+  if (row === undefined) throw new StoreUnavailable('no', 'the row of the installation is missing')
+  return row
+}

@@ -1,0 +1,43 @@
+-- Writes replies, and the events that leave with them.
+-- $1 now in ms, null for the database's clock; $2 ids, 32 bytes each, sorted; $3 holders, $4 fences, $5 attempts, $6 statuses
+-- $7 bytes of all replies and events, one behind the other
+-- $8 where in them a reply begins (from 1; null if its body is not kept), and how long are its $9 headers, $10 trailers, $11 body
+-- $12 to which reply an event belongs (its place in the arrays), $13 ids, $14 sinks, $15 lanes, $16 types,
+-- $17 where in $7 its payload begins, $18 how long it is
+-- The verdict is `written`, `repeated` (written by the same claim before), `fenced`, or `again`: changed since the snapshot.
+with asked as (
+  select substring($2::bytea from (a.n * 32 - 31)::int for 32) as id, a.*,
+         coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint) as now
+    from unnest($3::text[], $4::int[], $5::int[], $6::int[], $8::int[], $9::int[], $10::int[], $11::int[])
+    with ordinality as a (holder, fence, attempts, status, place, headers, trailers, body, n)
+), completed as (
+  update {schema}.key_record k
+     set state = 'completed', completed_at = a.now, lease_until = null, since = null, cause = null,
+         attempts = k.attempts + a.attempts, status = a.status,
+         headers = convert_from(substring($7::bytea from a.place for a.headers), 'UTF8'),
+         trailers = convert_from(substring($7::bytea from a.place + a.headers for a.trailers), 'UTF8'),
+         body = substring($7::bytea from a.place + a.headers + a.trailers for a.body),
+         retain_until = case when k.state = 'uncertain' then greatest(k.retain_until, a.now + k.retain_until - k.created_at) else k.retain_until end
+    from asked a
+   where k.id = a.id and k.holder = a.holder and k.fence = a.fence and k.state <> 'completed'
+  returning a.n, k.id, k.waiters, k.completed_at
+), settled as (
+  delete from {schema}.unsettled u using completed c where u.id = c.id
+), committed as (
+  insert into {schema}.outbox_event (id, sink, lane, type, payload, committed_at)
+  select e.id, e.sink, e.lane, e.type, substring($7::bytea from e.place for e.length), c.completed_at
+    from unnest($12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::int[], $18::int[])
+    with ordinality as e (reply, id, sink, lane, type, place, length, n)
+    join completed c on c.n = e.reply
+   order by e.n
+  on conflict (id) do nothing
+)
+select a.n,
+       case when c.n is not null then 'written'
+            when k.id is null or k.holder <> a.holder or k.fence <> a.fence then 'fenced'
+            when k.state = 'completed' then 'repeated'
+            else 'again' end,
+       c.waiters
+  from asked a
+  left join completed c on c.n = a.n
+  left join lateral (select r.id, r.holder, r.fence, r.state from {schema}.key_record r where r.id = a.id and c.n is null limit 1) k on true

@@ -1,0 +1,1 @@
+listen {schema}_settled

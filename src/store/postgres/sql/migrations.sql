@@ -1,0 +1,1 @@
+select number, name, breaking from {schema}.migration order by number

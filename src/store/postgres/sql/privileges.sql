@@ -1,0 +1,8 @@
+-- what is missing, one row each
+select t || ' ' || p
+  from unnest(array['key_record', 'unsettled', 'outbox_event', 'audit', 'installation']) as a (t),
+       unnest(array['select', 'insert', 'update', 'delete']) as b (p)
+ where not has_table_privilege('{schema}.' || t, p)
+   and not (t in ('audit', 'outbox_event') and p in ('update', 'delete'))
+   and not (t = 'installation' and p in ('insert', 'delete'))
+ order by 1

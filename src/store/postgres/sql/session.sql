@@ -1,0 +1,2 @@
+-- Is this a server that takes writes?
+select current_setting('transaction_read_only')

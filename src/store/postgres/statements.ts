@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs'
+
+/** One name serves the file, the prepared statement and the log. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+}
+
+/** The hot path: what may stand in these files is also decided by what other engines have, see docs/distributed.md. */
+export const HOT = ['claim', 'claim-free', 'claim-orphan', 'expire', 'touch', 'complete', 'release', 'abandon', 'renew'] as const
+
+const OTHERS = [
+  'resolve-completed', 'resolve-not-executed', 'evict', 'forget', 'audit', 'flag', 'reap', 'sweep', 'census', 'secret', 'key-space',
+  'keys-by-id', 'keys-by-digest', 'keys-by-operation', 'keys-by-state',
+] as const
+
+export type StatementName = (typeof HOT)[number] | (typeof OTHERS)[number]
+export type Statements = { readonly [Name in StatementName]: Statement }
+
+export function readStatements(schema: string): Statements {
+  const read = (name: StatementName): Statement => readStatement(name, schema)
+  return {
+    claim: read('claim'),
+    'claim-free': read('claim-free'),
+    'claim-orphan': read('claim-orphan'),
+    expire: read('expire'),
+    touch: read('touch'),
+    complete: read('complete'),
+    release: read('release'),
+    abandon: read('abandon'),
+    renew: read('renew'),
+    'resolve-completed': read('resolve-completed'),
+    'resolve-not-executed': read('resolve-not-executed'),
+    evict: read('evict'),
+    forget: read('forget'),
+    audit: read('audit'),
+    flag: read('flag'),
+    reap: read('reap'),
+    sweep: read('sweep'),
+    census: read('census'),
+    secret: read('secret'),
+    'key-space': read('key-space'),
+    'keys-by-id': read('keys-by-id'),
+    'keys-by-digest': read('keys-by-digest'),
+    'keys-by-operation': read('keys-by-operation'),
+    'keys-by-state': read('keys-by-state'),
+  }
+}
+
+/** `words` are put in for what stands in braces, besides the schema; none of them comes from a request. */
+export function readStatement(name: string, schema: string, words: Readonly<Record<string, string>> = {}): Statement {
+  return { name, text: filled(readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), 'utf8'), { ...words, schema }) }
+}
+
+export function filled(text: string, words: Readonly<Record<string, string>>): string {
+  return text.replace(/\{([a-z]+)\}/g, (placeholder, word: string) => words[word] ?? placeholder)
+}

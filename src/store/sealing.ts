@@ -1,0 +1,66 @@
+import { StoreUnavailable, type KeyStore, type Meter, type RemoteReplies } from '../core/ports.ts'
+import type { KeyId } from '../core/record.ts'
+import type { StoredReply } from '../core/reply.ts'
+import type { Keyring } from './keyring.ts'
+
+/**
+ * An authority whose stored replies are sealed. What does not open is no reply and not for us to replace: the key's record
+ * stands, so the store cannot say what is in it, and nothing runs.
+ */
+export function sealedStore(authority: KeyStore, keyring: Keyring): KeyStore {
+  const opened = (reply: StoredReply, id: KeyId, fence: number): StoredReply => {
+    const result = keyring.open(reply, id, fence)
+    if (result.kind === 'shut') throw new StoreUnavailable('no', 'a stored reply does not open: its key is not among store.sealing.keys, or it was changed')
+    return result.reply
+  }
+  return {
+    async claim(request, givenUp) {
+      const outcome = await authority.claim(request, givenUp)
+      return outcome.kind === 'replay' ? { ...outcome, reply: opened(outcome.reply, request.id, outcome.fence) } : outcome
+    },
+    complete: (claim, completion) => authority.complete(claim, { ...completion, reply: keyring.seal(completion.reply, claim.id, claim.fence) }),
+    resolve(id, fence, resolution, act) {
+      // a record that is resolved changes hands: its fence rises by one (core/transition.ts)
+      const sealed = resolution.as === 'completed' ? { ...resolution, reply: keyring.seal(resolution.reply, id, fence + 1) } : resolution
+      return authority.resolve(id, fence, sealed, act)
+    },
+    async find(by, limit) {
+      const records = await authority.find(by, limit)
+      return records.map((record) => (record.state === 'completed' ? { ...record, reply: opened(record.reply, record.id, record.fence) } : record))
+    },
+    evict: (id, act) => authority.evict(id, act),
+    forget: (id, act) => authority.forget(id, act),
+    audit: (limit) => authority.audit(limit),
+    flag: (id) => authority.flag(id),
+    release: (claim) => authority.release(claim),
+    abandon: (claim, cause, attempts) => authority.abandon(claim, cause, attempts),
+    secret: (candidate) => authority.secret(candidate),
+    keySpace: (seen, next) => authority.keySpace(seen, next),
+    renew: (claims) => authority.renew(claims),
+    reap: (limit) => authority.reap(limit),
+    sweep: (limit) => authority.sweep(limit),
+    census: () => authority.census(),
+    close: () => authority.close(),
+  }
+}
+
+/** The same for Redis, where what does not open is one more miss. */
+export function sealedReplies(remote: RemoteReplies, keyring: Keyring, meter: Pick<Meter, 'cacheMiss'>): RemoteReplies {
+  return {
+    get answers() {
+      return remote.answers
+    },
+    async get(id) {
+      const found = await remote.get(id)
+      if (found === undefined) return undefined
+      const result = keyring.open(found.reply, id, found.fence)
+      if (result.kind === 'opened') return { ...found, reply: result.reply }
+      meter.cacheMiss('sealed')
+      return undefined
+    },
+    put: (id, what) => remote.put(id, { ...what, reply: keyring.seal(what.reply, id, what.fence) }),
+    bury: (id) => remote.bury(id),
+    onBuried: (forget) => remote.onBuried(forget),
+    close: () => remote.close(),
+  }
+}

@@ -1,0 +1,115 @@
+import type { Client } from 'pg'
+import t, { test } from 'tap'
+import { needs } from '../../support/services/needs.ts'
+import { postgresUrl, startPostgres } from '../../support/services/postgres.ts'
+import { claimed, completion, event, request } from '../../contract/situation.ts'
+import { connected, openedStore, refusal, until } from './opened.ts'
+
+needs(t, 'postgres')
+
+const LOCKED = "update onceward.key_record set attempts = attempts where id = decode($1, 'hex')"
+const hex = (id: string): string => Buffer.from(id, 'base64url').toString('hex')
+
+test('a statement that is not answered by the deadline is unknown, and asked again it is answered', async (t) => {
+  const url = await postgresUrl()
+  const store = await openedStore(t, url, { deadlineMs: 300 })
+  const claim = await claimed(store, request('a', '1'))
+  const other = await connected(t, url)
+  await other.query('begin')
+  await other.query(LOCKED, [hex(claim.id)])
+  t.equal((await refusal(store.complete(claim, completion('done', [event('e')])))).written, 'unknown')
+  await other.query('rollback')
+  t.equal(await store.complete(claim, completion('done again', [event('e2')])), 'written')
+  const { rows } = await other.query<{ id: string }>('select id from onceward.outbox_event')
+  t.equal(rows.length, 1, 'one of the two was the first, and there is no second')
+})
+
+test('a connection that is killed in mid-statement is unknown, and asked again within the deadline', async (t) => {
+  const url = await postgresUrl()
+  const store = await openedStore(t, url)
+  const claim = await claimed(store, request('a', '1'))
+  const other = await connected(t, url)
+  await other.query('begin')
+  await other.query(LOCKED, [hex(claim.id)])
+  const written = store.complete(claim, completion('done', [event('e')]))
+  await until(async () => (await other.query("select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")).rows.length > 0)
+  await other.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'onceward'")
+  await other.query('rollback')
+  t.equal(await written, 'written')
+  t.equal((await other.query('select from onceward.outbox_event')).rows.length, 1)
+})
+
+test('what a deadlock has rolled back is tried again', async (t) => {
+  const url = await postgresUrl()
+  const store = await openedStore(t, url)
+  const [a, b] = [await claimed(store, request('a', '1')), await claimed(store, request('b', '1'))]
+  const other = await connected(t, url)
+  await other.query("set deadlock_timeout = '10s'") // so that the store's backend is the one that finds it
+  await other.query('begin')
+  await other.query(LOCKED, [hex(b.id)])
+  const written = Promise.all([store.complete(a, completion('a')), store.complete(b, completion('b'))])
+  const watcher = await connected(t, url)
+  await until(async () => (await watcher.query("select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")).rows.length > 0)
+  await other.query(LOCKED, [hex(a.id)])
+  await other.query('commit')
+  t.strictSame(await written, ['written', 'written'])
+})
+
+test('serialization failures are tried again', async (t) => {
+  const url = await postgresUrl()
+  const admin = await connected(t, url)
+  await admin.query(`alter database ${new URL(url).pathname.slice(1)} set default_transaction_isolation = 'serializable'`)
+  const store = await openedStore(t, url, { connections: 8 })
+  const other = await openedStore(t, url, { connections: 8 })
+  await Promise.all(Array.from({ length: 100 }, async (_, n) => {
+    const outcomes = await Promise.all([store.claim(request(String(n), '1')), other.claim(request(String(n), '2'))])
+    t.equal(outcomes.filter(({ kind }) => kind === 'claimed').length, 1)
+    for (const outcome of outcomes) if (outcome.kind === 'claimed') t.equal(await store.complete(outcome.claim, completion('done')), 'written')
+  }))
+})
+
+test('a commit whose wait for the standby was cancelled is not durable, whatever its result says', async (t) => {
+  const server = await startPostgres(t)
+  const url = await server.createDatabase()
+  const store = await openedStore(t, url, { deadlineMs: 1500 })
+  const admin = await connected(t, server.url)
+  await admin.query("alter system set synchronous_standby_names = 'absent'")
+  await admin.query('select pg_reload_conf()')
+  await until(async () => (await admin.query<{ names: string }>("select current_setting('synchronous_standby_names') as names")).rows[0]?.names === 'absent')
+  const wish = request('a', '1')
+  const claim = store.claim(wish)
+  const over = new AbortController()
+  void claim.catch(() => undefined).finally(() => over.abort())
+  const cancelling = cancelUntil(over.signal, admin)
+  t.equal((await refusal(claim)).written, 'unknown')
+  t.ok(await cancelling >= 1)
+  await admin.query("alter system set synchronous_standby_names = ''")
+  await admin.query('select pg_reload_conf()')
+  await until(() => store.claim(wish).then(({ kind }) => kind === 'claimed', () => false))
+})
+
+test('a server that has become read-only is left, and used again when it takes writes', async (t) => {
+  const server = await startPostgres(t)
+  const url = await server.createDatabase()
+  const store = await openedStore(t, url)
+  await claimed(store, request('a', '1'))
+  const admin = await connected(t, server.url)
+  await admin.query('alter system set default_transaction_read_only = on')
+  await admin.query('select pg_reload_conf()')
+  await until(() => store.claim(request('b', '1')).then(() => false, () => true))
+  t.equal((await refusal(store.claim(request('c', '1')))).written, 'no')
+  await admin.query('set default_transaction_read_only = off')
+  await admin.query('alter system reset default_transaction_read_only')
+  await admin.query('select pg_reload_conf()')
+  await until(() => store.claim(request('d', '1')).then(({ kind }) => kind === 'claimed', () => false))
+})
+
+/** Cancels every wait for a standby; returns how many there were. */
+async function cancelUntil(over: AbortSignal, admin: Client): Promise<number> {
+  let cancelled = 0
+  while (!over.aborted) {
+    cancelled += (await admin.query("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")).rows.length
+    await new Promise((resolve) => { setTimeout(resolve, 20) })
+  }
+  return cancelled
+}

@@ -1,0 +1,94 @@
+import { test } from 'tap'
+import { StoreUnavailable } from '../../src/core/ports.ts'
+import type { StoredReply } from '../../src/core/reply.ts'
+import { systemRandom } from '../../src/host/random.ts'
+import { Keyring } from '../../src/store/keyring.ts'
+import { sealedReplies, sealedStore } from '../../src/store/sealing.ts'
+import { ACT, claimed, completion, HeldClock, keptReply, readable, request } from '../contract/situation.ts'
+import { MemoryKeyStore } from '../support/memory-key-store.ts'
+import { MemoryReplies } from '../support/memory-replies.ts'
+import { NotedMeter } from '../support/quiet.ts'
+
+const OLD = { id: 'old', secret: new Uint8Array(32).fill(1) }
+const NEW = { id: 'new', secret: new Uint8Array(32).fill(2) }
+const ring = (...keys: readonly (typeof OLD)[]): Keyring => new Keyring(keys, systemRandom())
+const reply = keptReply('account 4711')
+
+function bytesOf(stored: StoredReply): Buffer {
+  return stored.kind === 'kept' ? Buffer.from(stored.reply.body) : Buffer.alloc(0)
+}
+
+test('what is sealed shows its status only, and opens as it was', (t) => {
+  const sealed = ring(NEW).seal(reply, 'id', 3)
+  if (sealed.kind !== 'kept') throw new Error('it was kept')
+  t.equal(sealed.reply.status, 201)
+  t.strictSame([sealed.reply.headers, sealed.reply.trailers], [['onceward-sealed', '1'], []])
+  t.notOk(bytesOf(sealed).includes('4711') || bytesOf(sealed).includes('X-Twice'))
+  const opened = ring(NEW).open(sealed, 'id', 3)
+  t.strictSame(opened.kind === 'opened' && readable(opened.reply), readable(reply))
+  t.not(bytesOf(ring(NEW).seal(reply, 'id', 3)).toString('hex'), bytesOf(sealed).toString('hex'), 'no two seals are alike')
+  t.end()
+})
+
+test('the first key seals and every key opens, so that keys can be replaced', (t) => {
+  const before = ring(OLD).seal(reply, 'id', 1)
+  t.equal(ring(NEW, OLD).open(before, 'id', 1).kind, 'opened')
+  const after = ring(NEW, OLD).seal(reply, 'id', 1)
+  t.equal(ring(NEW).open(after, 'id', 1).kind, 'opened')
+  t.equal(ring(OLD).open(after, 'id', 1).kind, 'shut', 'it was sealed by the new one')
+  t.equal(ring().open(after, 'id', 1).kind, 'shut', 'without keys it is shut, and never a reply')
+  t.equal(ring({ ...OLD, id: 'new' }).open(after, 'id', 1).kind, 'shut', 'a key of that name and another secret')
+  t.strictSame(ring(NEW).open(reply, 'id', 1), { kind: 'opened', reply }, 'what was stored before there were keys')
+  t.strictSame(ring().seal(reply, 'id', 1), reply)
+  t.end()
+})
+
+test('a changed bit, another id, fence or status, and a shorter envelope do not open', (t) => {
+  const sealed = ring(NEW).seal(reply, 'id', 1)
+  if (sealed.kind !== 'kept') throw new Error('it was kept')
+  const shut = (changed: StoredReply, id = 'id', fence = 1): boolean => ring(NEW).open(changed, id, fence).kind === 'shut'
+  const length = sealed.reply.body.length
+  for (let at = 0; at < length; at += 1) {
+    const body = new Uint8Array(sealed.reply.body)
+    body[at] = (body[at] ?? 0) ^ 1
+    if (!shut({ kind: 'kept', reply: { ...sealed.reply, body } })) t.fail(`byte ${at} of ${length} was changed`)
+    if (!shut({ kind: 'kept', reply: { ...sealed.reply, body: sealed.reply.body.subarray(0, at) } })) t.fail(`it was cut to ${at} bytes`)
+  }
+  t.ok(shut(sealed, 'other id') && shut(sealed, 'id', 2))
+  t.ok(shut({ kind: 'kept', reply: { ...sealed.reply, status: 200 } }))
+  t.notOk(shut(sealed))
+  t.end()
+})
+
+test('a store whose reply does not open is unavailable for this key, and nothing runs', async (t) => {
+  const authority = new MemoryKeyStore(new HeldClock())
+  const before = sealedStore(authority, ring(OLD))
+  await before.complete(await claimed(before, request('a', '1')), completion('secret of a'))
+  t.notOk(JSON.stringify(await authority.find({ id: request('a', '1').id }, 1)).includes('secret'))
+  const after = sealedStore(authority, ring(NEW))
+  for (const asked of [after.claim(request('a', '2')), after.find({ id: request('a', '1').id }, 1)]) {
+    const error: unknown = await asked.catch((refused: unknown) => refused)
+    t.ok(error instanceof StoreUnavailable && error.written === 'no' && !error.message.includes('secret of'))
+  }
+  t.match(await sealedStore(authority, ring(NEW, OLD)).claim(request('a', '2')), { kind: 'replay' })
+  t.equal(await after.evict(request('a', '1').id, ACT), 'evicted', 'it can be dropped without being opened')
+})
+
+test('a reply that an operator enters is sealed under the fence that its record then has', async (t) => {
+  const store = sealedStore(new MemoryKeyStore(new HeldClock()), ring(NEW))
+  const claim = await claimed(store, request('a', '1'))
+  await store.abandon(claim, 'deadline', 1)
+  t.equal(await store.resolve(claim.id, claim.fence, { as: 'completed', reply: keptReply('found'), events: [] }, ACT), 'written')
+  const outcome = await store.claim(request('a', '2'))
+  t.strictSame(outcome.kind === 'replay' && readable(outcome.reply), readable(keptReply('found')))
+})
+
+test('in Redis what does not open is a miss', async (t) => {
+  const remote = new MemoryReplies()
+  const meter = new NotedMeter()
+  const what = { fingerprint: 'f', spec: 's', parts: 'p', operationRef: 'o', retainUntil: 1, fence: 1, reply }
+  sealedReplies(remote, ring(OLD), meter).put('id', what)
+  t.equal(await sealedReplies(remote, ring(NEW), meter).get('id'), undefined)
+  t.strictSame(meter.misses, ['sealed'])
+  t.match(await sealedReplies(remote, ring(NEW, OLD), meter).get('id'), { operationRef: 'o' })
+})
