@@ -105,7 +105,7 @@ export const SCHEMA = {
             type: 'object', additionalProperties: false, required: ['url'], examples: ['{url: "postgres://onceward@db.internal/onceward", connections: 8}'],
             properties: {
               url: { ...POSTGRES_URL, description: 'As above.' },
-              connections: { type: 'integer', minimum: 1, maximum: 64, default: 4, description: 'Connections of one process, apart from one for LISTEN. Each carries batches, so that 4 take some 20,000 new keys a second.' },
+              connections: { type: 'integer', minimum: 1, maximum: 64, default: 4, description: 'Connections of one process, apart from one for LISTEN. They carry batches: with 4 of them one of claims and one of completions at a time, with 8 two, which is of use where a commit takes long.' },
               deadline: { ...DELAY, formatMinimum: '100ms', formatMaximum: '60s', default: '5s', description: 'Longest time for one call of the store, the wait for a synchronous standby included; past it nobody knows whether it was done, and it is asked again.' },
               prepare: { const: false, description: 'No named statements: needed behind PgBouncer in transaction mode.' },
               schema: { type: 'string', format: 'sql-schema', pattern: '^[a-z][a-z0-9_]{0,47}$', default: 'onceward', description: 'The schema of the tables.' },

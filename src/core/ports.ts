@@ -79,6 +79,7 @@ export interface KeyStore {
   reap(limit: number): Promise<Reaped>
   /** Deletes at most `limit` completed records whose retention ended; never a record of another state. */
   sweep(limit: number): Promise<Swept>
+  /** `completed` may be an estimate where counting would mean reading millions of rows; the other two are exact. */
   census(): Promise<Census>
   /** Settles what was accepted, then lets go of the files or connections. May be called twice. */
   close(): Promise<void>

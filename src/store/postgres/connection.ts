@@ -33,7 +33,7 @@ interface Flight {
 }
 
 const SESSION = readStatement('session', '')
-const PLAN_BY_INDEX = readStatement('plan-by-index', '')
+const SETTINGS = readStatement('settings', '')
 
 const AS_TEXT = { getTypeParser: () => (text: string) => text }
 
@@ -137,6 +137,6 @@ export class Connection {
     if (session.kind === 'failed') throw new Error(session.fault.detail)
     if (session.rows[0]?.[0] !== 'off') throw new Error('this server is read-only: a standby, or a primary that was')
     // Advice only, for one session: a pooler may hand it to another one, and unnamed statements are planned each time anyway.
-    if (this.#options.prepare) await this.run(PLAN_BY_INDEX, [], this.#options.connectMs)
+    if (this.#options.prepare) await this.run(SETTINGS, [], this.#options.connectMs)
   }
 }

@@ -8,17 +8,17 @@ export type Fault =
   | { readonly kind: 'conflict', readonly detail: string }
   /** the statement does not exist on this connection: it did not run */
   | { readonly kind: 'unprepared', readonly detail: string }
-  /** a row of it is not storable, or the statement does not fit this database */
+  /** a row of it is not storable, or is locked by somebody for longer than settings.sql waits: its neighbours are fine */
   | { readonly kind: 'refused', readonly detail: string }
   /** this server takes no writes (any more): somebody else is the primary now */
   | { readonly kind: 'stale', readonly detail: string }
   | { readonly kind: 'not-done', readonly detail: string }
   | { readonly kind: 'unknown', readonly detail: string }
 
-/** A statement that the server will never take as it is; of many rows, one of them is why. Nothing of it was written. */
+/** A statement that the server does not take as it is; of many rows, one of them is why. Nothing of it was written. */
 export class Refused extends Error {}
 
-const CONFLICTS = ['40001', '40P01', '55P03']
+const CONFLICTS = ['40001', '40P01']
 
 /**
  * `26000` no such prepared statement, `42P05` there is one: a pooler that gives a connection to several clients. `0A000` a
@@ -39,7 +39,7 @@ export function faultOf(error: Error): Fault {
   if (code === '25006') return { kind: 'stale', detail }
   if (severity !== 'ERROR' || code.startsWith('08') || code.startsWith('57P') || code === '40003') return { kind: 'unknown', detail }
   if (UNPREPARED.includes(code)) return { kind: 'unprepared', detail }
-  if (code.startsWith('22') || code.startsWith('23')) return { kind: 'refused', detail }
+  if (code.startsWith('22') || code.startsWith('23') || code === '55P03') return { kind: 'refused', detail }
   return { kind: 'not-done', detail }
 }
 

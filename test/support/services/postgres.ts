@@ -5,7 +5,7 @@ import { Client } from 'pg'
 import type { Test } from 'tap'
 import { findDocker, runContainer } from './docker.ts'
 import { freePort } from './free-port.ts'
-import { findPostgres, postgresAccount, postgresTemplate, type PostgresBinaries } from './postgres-binaries.ts'
+import { findPostgres, postgresAccount, postgresTemplate, type PostgresBinaries, type PostgresSource } from './postgres-binaries.ts'
 import { say } from './programs.ts'
 import { ServerProcess, serverFolder } from './server-process.ts'
 
@@ -13,7 +13,7 @@ export interface PostgresOptions {
   /** as in postgresql.conf; fsync is on unless it says otherwise */
   readonly settings?: Readonly<Record<string, string | number>>
   /** `npm`: PostgreSQL 18 as npm brings it, whatever the machine has */
-  readonly from?: 'any' | 'npm'
+  readonly from?: PostgresSource
 }
 
 export interface PostgresServer {
@@ -71,7 +71,7 @@ async function sharedServer(): Promise<string> {
 }
 
 /** A server of the test's own, which it may kill, stop and set as it likes. Gone with the test. */
-export async function startPostgres(t: Test, options: PostgresOptions = {}): Promise<PostgresServer> {
+export async function startPostgres(t: Pick<Test, 'teardown'>, options: PostgresOptions = {}): Promise<PostgresServer> {
   const binaries = findPostgres(options.from ?? 'any')
   if (binaries === null) throw new Error('no PostgreSQL binaries: see needs()')
   const server = await launch(binaries, options.settings ?? {})

@@ -52,8 +52,10 @@ create {unique} index key_by_operation on {schema}.key_record (operation_ref);
 -- The sweep's.
 create index key_by_retention on {schema}.key_record (retain_until);
 
--- The records that are not completed, in short: written by the claim, deleted by the settle. Two small writes here are
--- cheaper than an index over the state of key_record, which would make every completion write to all indexes.
+-- The records that are not completed, in short: written by the claim, deleted by the settle. An index over the state of
+-- key_record would say the same, and costs the server as much while everything is in memory (38 us of CPU a key either way, 36
+-- with neither); but it makes every completion write to all indexes, at random places of two of them, and leaves their dead
+-- entries to vacuum. What is dead here is small and lies together.
 create table {schema}.unsettled (
   id bytea primary key,
   state text collate "C" not null check (state in ('in_flight', 'uncertain'))

@@ -12,7 +12,7 @@ with asked as (
          fence = 1, attempts = 0, state = 'in_flight', waiters = false,
          completed_at = null, status = null, headers = null, trailers = null, body = null
     from asked a
-   where k.id = a.id and k.state = 'completed' and k.retain_until <= a.now
+   where k.id = any (array(select id from asked)) and k.id = a.id and k.state = 'completed' and k.retain_until <= a.now
   returning a.n, k.id, k.retain_until
 ), noted as (
   insert into {schema}.unsettled (id, state) select id, 'in_flight' from claimed

@@ -9,12 +9,12 @@ with asked as (
   update {schema}.key_record k
      set holder = a.holder, fence = k.fence + 1, state = 'in_flight', lease_until = a.now + a.lease_ms, since = null, cause = null
     from asked a
-   where k.id = a.id and k.spec = a.spec and k.fingerprint = a.fingerprint and k.holder <> a.holder
+   where k.id = any (array(select id from asked)) and k.id = a.id and k.spec = a.spec and k.fingerprint = a.fingerprint and k.holder <> a.holder
      and (k.state = 'uncertain' or (k.state = 'in_flight' and k.lease_until <= a.now))
      and a.now < k.created_at + a.take_ms
      and split_part(k.parts, '.~', 2) = split_part(a.parts, '.~', 2)
   returning a.n, k.id, k.retain_until, k.operation_ref, k.fence
 ), noted as (
-  update {schema}.unsettled u set state = 'in_flight' from taken t where u.id = t.id and u.state <> 'in_flight'
+  update {schema}.unsettled set state = 'in_flight' where id = any (array(select id from taken)) and state <> 'in_flight'
 )
 select n, 'taken', retain_until, operation_ref, fence from taken

@@ -19,10 +19,10 @@ with asked as (
          body = substring($7::bytea from a.place + a.headers + a.trailers for a.body),
          retain_until = case when k.state = 'uncertain' then greatest(k.retain_until, a.now + k.retain_until - k.created_at) else k.retain_until end
     from asked a
-   where k.id = a.id and k.holder = a.holder and k.fence = a.fence and k.state <> 'completed'
+   where k.id = any (array(select id from asked)) and k.id = a.id and k.holder = a.holder and k.fence = a.fence and k.state <> 'completed'
   returning a.n, k.id, k.waiters, k.completed_at
 ), settled as (
-  delete from {schema}.unsettled u using completed c where u.id = c.id
+  delete from {schema}.unsettled where id = any (array(select id from completed))
 ), committed as (
   insert into {schema}.outbox_event (id, sink, lane, type, payload, committed_at)
   select e.id, e.sink, e.lane, e.type, substring($7::bytea from e.place for e.length), c.completed_at

@@ -10,7 +10,7 @@ with clock as (
      and (k.state = 'uncertain' or (k.state = 'in_flight' and k.lease_until <= c.now) or (k.state = 'completed' and k.retain_until > c.now))
   returning k.id, k.operation_ref, k.state, k.waiters, c.now
 ), settled as (
-  delete from {schema}.unsettled u using forgotten f where u.id = f.id
+  delete from {schema}.unsettled where id = any (array(select id from forgotten))
 ), acted as (
   insert into {schema}.audit (at, by, reason, verb, id, operation_ref, before)
   select now, $3::text, $4::text, 'forget', id, operation_ref, state from forgotten

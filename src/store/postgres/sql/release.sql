@@ -6,10 +6,10 @@ with asked as (
     from unnest($2::text[], $3::int[]) with ordinality as a (holder, fence, n)
 ), released as (
   delete from {schema}.key_record k using asked a
-   where k.id = a.id and k.holder = a.holder and k.fence = a.fence and k.state <> 'completed'
+   where k.id = any (array(select id from asked)) and k.id = a.id and k.holder = a.holder and k.fence = a.fence and k.state <> 'completed'
   returning a.n, k.id, k.waiters
 ), settled as (
-  delete from {schema}.unsettled u using released r where u.id = r.id
+  delete from {schema}.unsettled where id = any (array(select id from released))
 )
 select a.n,
        case when g.n is not null or k.id is null then 'written'

@@ -11,7 +11,7 @@ with resolved as (
    where k.id = $2::bytea and k.fence = $3::int and k.state = 'uncertain'
   returning k.id, k.operation_ref, k.waiters, k.completed_at
 ), settled as (
-  delete from {schema}.unsettled u using resolved r where u.id = r.id
+  delete from {schema}.unsettled where id = any (array(select id from resolved))
 ), acted as (
   insert into {schema}.audit (at, by, reason, verb, id, operation_ref, before)
   select completed_at, $4::text, $5::text, 'resolve', id, operation_ref, 'uncertain' from resolved where $4::text is not null

@@ -4,7 +4,7 @@ with resolved as (
   delete from {schema}.key_record where id = $2::bytea and fence = $3::int and state = 'uncertain'
   returning id, operation_ref, waiters
 ), settled as (
-  delete from {schema}.unsettled u using resolved r where u.id = r.id
+  delete from {schema}.unsettled where id = any (array(select id from resolved))
 ), acted as (
   insert into {schema}.audit (at, by, reason, verb, id, operation_ref, before)
   select coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint), $4::text, $5::text, 'resolve', id, operation_ref, 'uncertain'

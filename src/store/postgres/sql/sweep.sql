@@ -1,9 +1,9 @@
 -- Deletes completed records past their retention, and no others. $1 now in ms, null for the database's clock; $2 limit
 delete from {schema}.key_record
- where id in (
+ where id = any (array(
    select id from {schema}.key_record
     where state = 'completed' and retain_until <= coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint)
     order by retain_until limit $2::int
       for update skip locked
- )
+ ))
 returning 1
