@@ -36,6 +36,8 @@ test('a server that hangs is unknown by the deadline, and its return is noticed'
   const server = await startPostgres(t)
   const store = await openedStore(t, await server.createDatabase(), { deadlineMs: 500 })
   const claim = await claimed(store, request('a', '1'))
+  // one that is only just being made would not be paused with the others
+  await until(async () => (await server.query("select from pg_stat_activity where application_name = 'onceward' and state = 'idle'")).length === 2)
   server.pause()
   t.equal((await refusal(store.complete(claim, completion('done')))).written, 'unknown')
   await refusal(store.claim(request('b', '1')))
