@@ -4,6 +4,7 @@ import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
 import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
+import { Roster } from './core/roster.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
 import { SystemLoopDelay } from './host/loop-delay.ts'
@@ -58,9 +59,9 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const passed = openHttpUpstream(connections, clock)
   const leases = new LeaseKeeper(store, clock, journal)
   const tokens = new JwtVerifier(clock, journal)
-  const underWay = new Set<Attempt>()
-  const passing = new Set<Abortable>()
-  const unsettled = new Set<Promise<unknown>>()
+  const underWay = new Roster<Attempt>()
+  const passing = new Roster<Abortable>()
+  const unsettled = new Roster<Promise<unknown>>()
   const flow: FlowDependencies = {
     store, replies, upstream, clock, random, meter, journal, leases, underWay, unsettled,
     namespace: { secret, service: config.service },
@@ -159,7 +160,7 @@ async function notReady(store: KeyStore, draining: boolean, policies: Policies):
 }
 
 /** Flights outlive their clients' connections, so the open responses do not tell of all of them. */
-async function settledAll(unsettled: ReadonlySet<Promise<unknown>>): Promise<void> {
+async function settledAll(unsettled: Roster<Promise<unknown>>): Promise<void> {
   while (unsettled.size > 0) await Promise.race(unsettled)
 }
 

@@ -10,7 +10,7 @@ import type { Known, Unknown } from '../core/identity.ts'
 import { findRoute, type Route } from '../core/route.ts'
 import { byClaim, identify, type TokenScope } from '../core/scope.ts'
 import { witness } from '../core/witness.ts'
-import type { Call } from './call.ts'
+import type { BodyReading, Call } from './call.ts'
 
 /** Whose rules, which key: everything that can be said before the body is read. */
 export type Admission =
@@ -45,6 +45,11 @@ export interface Entry extends Guarded {
 export interface Namespace {
   readonly secret: string
   readonly service: string
+}
+
+export interface CaptureDependencies {
+  readonly namespace: Namespace
+  readonly limits: { readonly requestBodyBytes: number }
 }
 
 /** The route label of requests that no route can be found for. */
@@ -116,9 +121,8 @@ export function reliesInVain({ method, fields }: Heading): boolean {
   return !SAFE.has(method) && firstOf(fields, 'idempotency-key') !== undefined
 }
 
-/** Reads the body; the claim needs all of it, for the fingerprint and for the attempts. */
-export async function capture(call: Call, admitted: Guarded, namespace: Namespace, maxBytes: number): Promise<Entry | Extract<Admission, { kind: 'refused' }> | { kind: 'dropped' }> {
-  const reading = await call.body(maxBytes)
+/** Takes the body that was read; the claim needs all of it, for the fingerprint and for the attempts. */
+export function capture(reading: BodyReading, call: Call, admitted: Guarded, { namespace, limits: { requestBodyBytes: maxBytes } }: CaptureDependencies): Entry | Extract<Admission, { kind: 'refused' }> | { kind: 'dropped' } {
   switch (reading.kind) {
     case 'too-large': return refused(admitted.route, 'invalid', problem('body-too-large', `a request with an Idempotency-Key may have a body of at most ${maxBytes} bytes here`))
     case 'no-room': return refused(admitted.route, 'unavailable', problem('overloaded', 'the bodies being held have reached their limit; nothing was sent upstream', { retryAfterMs: 1000 }))

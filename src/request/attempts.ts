@@ -1,6 +1,7 @@
 import { judge, type AttemptOutcome, type Verdict } from '../core/attempt.ts'
 import { forwardedFields } from '../core/forwarding.ts'
 import type { Attempt, Clock, Upstream } from '../core/ports.ts'
+import type { Roster } from '../core/roster.ts'
 import type { Entry } from './admit.ts'
 import type { Lease } from './lease.ts'
 
@@ -15,7 +16,7 @@ export interface AttemptDependencies {
   readonly clock: Clock
   readonly limits: { readonly socketWaitMs: number, readonly keptReplyBytes: number }
   /** attempts under way, so that a shutdown can end them */
-  readonly underWay: Set<Attempt>
+  readonly underWay: Roster<Attempt>
 }
 
 /**
@@ -36,12 +37,12 @@ export async function attemptOnce(entry: Entry, recovering: boolean, withinMs: n
     { method, target, fields: forwardedFields(fields, hop), body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
     { ...deps.limits, closeDelimited, status, afterDoubt: recovering },
   )
-  deps.underWay.add(attempt)
+  const place = deps.underWay.enter(attempt)
   const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))
   try {
     return await attempt.outcome
   } finally {
     cancel()
-    deps.underWay.delete(attempt)
+    deps.underWay.leave(place)
   }
 }

@@ -1,4 +1,5 @@
 import type { Attempt, Checkpoint, Clock, Journal, KeyStore, Meter, Random, ReplyCache, Upstream } from '../core/ports.ts'
+import type { Roster } from '../core/roster.ts'
 import { capture, type Admission, type Entry, type Namespace } from './admit.ts'
 import { inFlight, noStore, notClaimed, notRecorded, replayed, settled, stillRunning, toDuplicates, unknown, unprotectedToDuplicates, type Ending } from './answer.ts'
 import { attempts } from './attempts.ts'
@@ -35,9 +36,9 @@ export interface FlowDependencies {
   readonly flights: Flights
   readonly watch: Watch
   readonly outages: OutageLog
-  readonly underWay: Set<Attempt>
+  readonly underWay: Roster<Attempt>
   /** flights that are not settled yet; a shutdown waits for them */
-  readonly unsettled: Set<Promise<unknown>>
+  readonly unsettled: Roster<Promise<unknown>>
   readonly checkpoint: Checkpoint | null
 }
 
@@ -57,7 +58,7 @@ interface Course {
 
 export async function handle(call: Call, admitted: Guarded, deps: FlowDependencies): Promise<Answer> {
   const startedAt = deps.clock.monotonicMs()
-  const entry = await capture(call, admitted, deps.namespace, deps.limits.requestBodyBytes)
+  const entry = capture(await call.body(deps.limits.requestBodyBytes), call, admitted, deps)
   if (entry.kind === 'dropped') return { kind: 'none' }
   if (entry.kind === 'refused') {
     deps.meter.key(entry.outcome, entry.route)
@@ -96,23 +97,16 @@ function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<
       if (course.phase === 'claiming') course.hang?.()
       cancel = deps.clock.after(deadlineMs - claimWithinMs, end)
     })
-    const flown = fly(entry, flight, course, deps.clock.monotonicMs() + deadlineMs, deps)
-      .catch((error: unknown): Ending => {
-        deps.journal.error('request.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
-        return { answer: notRecorded(course.operationRef), outcome: 'unavailable', operationRef: course.operationRef, attempts: 0, cause: 'defect' }
-      })
-      .then((ending) => {
-        if (course.overdue) letGo(ending.answer)
-        return resolve(report(entry, ending, startedAt, deps, course.overdue))
-      })
-      .finally(() => {
-        cancel()
-        deps.unsettled.delete(flown)
-      })
-    deps.unsettled.add(flown)
+    const place = deps.unsettled.enter(fly(entry, flight, course, deps.clock.monotonicMs() + deadlineMs, deps).then((ending) => {
+      cancel()
+      deps.unsettled.leave(place)
+      if (course.overdue) letGo(ending.answer)
+      return resolve(report(entry, ending, startedAt, deps, course.overdue))
+    }))
   })
 }
 
+/** Never rejects. */
 async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: number, deps: FlowDependencies): Promise<Ending> {
   const { checkpoint } = deps
   if (!deps.flights.has(entry.id)) deps.flights.set(entry.id, flight)
@@ -158,6 +152,9 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     told = toDuplicates(end, entry, operationRef, retainUntil, wallMs)
     if (checkpoint !== null) await checkpoint('before-answer')
     return settled(end, entry, operationRef, tried.outcomes.length, retainUntil, wallMs)
+  } catch (error) {
+    deps.journal.error('request.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+    return { answer: notRecorded(course.operationRef), outcome: 'unavailable', operationRef: course.operationRef, attempts: 0, cause: 'defect' }
   } finally {
     drop()
     if (deps.flights.get(entry.id) === flight) deps.flights.delete(entry.id)

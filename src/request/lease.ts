@@ -1,4 +1,5 @@
 import type { Clock, Journal, KeyStore } from '../core/ports.ts'
+import { Roster, type Place } from '../core/roster.ts'
 import type { Claim } from '../core/record.ts'
 
 /** A held claim. `trusted()`: may an attempt still start? Nobody can have taken over before this turns false. */
@@ -22,6 +23,7 @@ interface Held {
   /** monotonic instant at which the last successful claim or renewal was issued: the store counted later */
   issuedAt: number
   renewalOut: boolean
+  place: Place<Held> | null
 }
 
 /**
@@ -30,7 +32,7 @@ interface Held {
  * success.
  */
 export class LeaseKeeper {
-  readonly #held = new Map<Claim, Held>()
+  readonly #held = new Roster<Held>()
   readonly #store: KeyStore
   readonly #clock: Clock
   readonly #journal: Journal
@@ -43,26 +45,26 @@ export class LeaseKeeper {
   }
 
   keep(claim: Claim, leaseMs: number, issuedAt: number): Lease {
-    const held: Held = { claim, leaseMs, issuedAt, renewalOut: false }
-    this.#held.set(claim, held)
+    const held: Held = { claim, leaseMs, issuedAt, renewalOut: false, place: null }
+    held.place = this.#held.enter(held)
     this.#tickLater()
     return {
-      trusted: () => this.#held.has(claim) && this.#clock.monotonicMs() < held.issuedAt + leaseMs * (1 - MARGIN),
-      drop: () => { this.#held.delete(claim) },
+      trusted: () => held.place !== null && this.#clock.monotonicMs() < held.issuedAt + leaseMs * (1 - MARGIN),
+      drop: () => this.#drop(held),
     }
   }
 
   /** Renews what is due and says how many that were; the timer calls it, and tests. */
   async runOnce(): Promise<number> {
     const now = this.#clock.monotonicMs()
-    const due = [...this.#held.values()].filter((held) => !held.renewalOut && now >= held.issuedAt + held.leaseMs * RENEW_AFTER)
+    const due = [...this.#held].filter((held) => !held.renewalOut && now >= held.issuedAt + held.leaseMs * RENEW_AFTER)
     if (due.length === 0) return 0
     for (const held of due) held.renewalOut = true
     try {
       const outcomes = await this.#store.renew(due)
       for (const [i, held] of due.entries()) {
         if (outcomes[i] === 'written') held.issuedAt = now
-        else this.#held.delete(held.claim) // superseded: the attempt goes on, its settle will learn it
+        else this.#drop(held) // superseded: the attempt goes on, its settle will learn it
       }
     } catch (error) {
       this.#journal.warn('lease.renewal-failed', { claims: due.length, error: error instanceof Error ? error.message : 'unknown' })
@@ -75,6 +77,11 @@ export class LeaseKeeper {
   stop(): void {
     this.#cancelTick?.()
     this.#cancelTick = null
+  }
+
+  #drop(held: Held): void {
+    if (held.place !== null) this.#held.leave(held.place)
+    held.place = null
   }
 
   #tickLater(): void {

@@ -4,6 +4,7 @@ import { forwardedFields } from '../core/forwarding.ts'
 import { firstOf } from '../core/headers.ts'
 import type { Attempt, AttemptLimits, Clock, Switched, Upstream, UpstreamRequest } from '../core/ports.ts'
 import { problem, type ProblemCode } from '../core/problem.ts'
+import type { Roster } from '../core/roster.ts'
 import type { Answer, Call } from './call.ts'
 
 /** A call that is not captured: its body flows from the client to the upstream, as fast as the slower of the two. */
@@ -24,7 +25,7 @@ export interface PassingDependencies {
   readonly clock: Clock
   readonly limits: { readonly socketWaitMs: number }
   /** so that a shutdown can end them */
-  readonly underWay: Set<Abortable>
+  readonly underWay: Roster<Abortable>
 }
 
 /**
@@ -69,12 +70,12 @@ function limitsOf({ limits: { socketWaitMs } }: PassingDependencies): AttemptLim
 
 async function whileWaited<T>(call: PassingCall, attempt: Abortable & { readonly outcome: Promise<T> }, deps: PassingDependencies): Promise<T> {
   const takeBack = call.whenGone(() => attempt.abort('client'))
-  deps.underWay.add(attempt)
+  const place = deps.underWay.enter(attempt)
   try {
     return await attempt.outcome
   } finally {
     takeBack()
-    deps.underWay.delete(attempt)
+    deps.underWay.leave(place)
   }
 }
 

@@ -8,15 +8,27 @@ const LONGEST_DELAY_MS = 2000
  * process lives, because the holder is the only one who knows what happened. Stores recognise the repetition by
  * holder and fence. Delays have full jitter. The promise settles only with an answer.
  */
-export async function persist<Outcome>(write: () => Promise<Outcome>, deps: { readonly clock: Clock, readonly random: Random, readonly journal: Journal }): Promise<Outcome> {
+export function persist<Outcome>(write: () => Promise<Outcome>, deps: PersistDependencies): Promise<Outcome> {
+  return write().catch((error: unknown) => insist(error, write, deps)) // nearly always nothing to insist on, and no frame for it
+}
+
+export interface PersistDependencies {
+  readonly clock: Clock
+  readonly random: Random
+  readonly journal: Journal
+}
+
+async function insist<Outcome>(first: unknown, write: () => Promise<Outcome>, deps: PersistDependencies): Promise<Outcome> {
+  let error = first
   for (let failures = 0; ; failures += 1) {
+    if (!(error instanceof StoreUnavailable)) throw error
+    if (failures === 0) deps.journal.warn('store.write-failed', { written: error.written, error: error.message })
+    const ceilingMs = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures)
+    await new Promise<void>((resolve) => { deps.clock.after(deps.random.uniform() * ceilingMs, resolve) })
     try {
       return await write()
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error
-      if (failures === 0) deps.journal.warn('store.write-failed', { written: error.written, error: error.message })
-      const ceilingMs = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures)
-      await new Promise<void>((resolve) => { deps.clock.after(deps.random.uniform() * ceilingMs, resolve) })
+    } catch (again) {
+      error = again
     }
   }
 }

@@ -42,7 +42,7 @@ const RESTARTS: readonly { readonly what: string, readonly lose: (dataDir: strin
   { what: 'the database is gone', lose: (dataDir) => rmSync(join(dataDir, DATABASE)), told: /onceward\.db is gone, but .*onceward\.witness has seen its commit \d+/ },
   { what: 'the database is empty', lose: (dataDir) => truncateSync(join(dataDir, DATABASE)), told: /onceward\.db is gone/ },
   { what: 'the log is gone', lose: (dataDir) => rmSync(join(dataDir, LOG)), told: /ends with commit \d+, but commit \d+ was acknowledged/ },
-  { what: 'the log is cut', lose: (dataDir) => truncateSync(join(dataDir, LOG), 32 + 3 * 4120), told: /ends with commit \d+, but commit \d+ was acknowledged/ },
+  { what: 'the log is cut', lose: (dataDir) => truncateSync(join(dataDir, LOG), 32 + 4120), told: /ends with commit \d+, but commit \d+ was acknowledged/ },
   { what: 'the witness is gone', lose: (dataDir) => rmSync(join(dataDir, WITNESS)), told: /onceward\.witness is gone, so nothing can tell/ },
   { what: 'the witness is garbage', lose: (dataDir) => writeFileSync(join(dataDir, WITNESS), 'onceward has committed nothing'), told: /onceward\.witness is damaged/ },
 ]

@@ -1,3 +1,4 @@
+import { Roster } from '../../src/core/roster.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Attempt, AttemptLimits, Clock, KeyStore, Upstream, UpstreamRequest, Wakeups } from '../../src/core/ports.ts'
 import { admit } from '../../src/request/admit.ts'
@@ -34,8 +35,8 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
     flights: new Map(),
     outages: new OutageLog(clock, journal),
     watch: new Watch({ store, wakeups, clock, random }),
-    underWay: new Set(),
-    unsettled: new Set(),
+    underWay: new Roster(),
+    unsettled: new Roster(),
     checkpoint: null,
   }
   return {

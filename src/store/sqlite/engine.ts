@@ -2,11 +2,12 @@ import type { DatabaseSync } from 'node:sqlite'
 import { closeSync } from 'node:fs'
 import { reasonOf } from './faults.ts'
 import { FileWatch, filesIn, type StoreFiles } from './files.ts'
+import { Folding, type Transact } from './folding.ts'
 import { KeyRows } from './key-rows.ts'
-import { openDatabase, lockAndSettle } from './opening.ts'
+import { openDatabase, lockAndSettle, Refused } from './opening.ts'
 import { perform } from './operations.ts'
 import { prepareAll, type Statements } from './statements.ts'
-import { Bodies, fromJson, toJson, unpack, type Answer, type Answers, type Batch, type Call, type WorkerOptions } from './wire.ts'
+import { Bodies, fromJson, toJson, unpack, type Answer, type Answers, type Batch, type Call, type FoldingSizes, type WorkerOptions } from './wire.ts'
 import { openWitness, writeWitness } from './witness.ts'
 
 /*
@@ -28,19 +29,25 @@ export class Engine {
   #database: DatabaseSync
   #sql: Statements
   #rows: KeyRows
+  #folding: Folding
+  readonly #sizes: FoldingSizes
   #watch: FileWatch
   readonly #witness: number
   /** why nothing is answered any more; only a new start looks at the files afresh */
   #lost: string | undefined
   /** an error left SQLite's memory and the disk in doubt about one another */
   #suspect = false
+  /** the disk had no room for the last transaction */
+  #full = false
 
   /** Throws Refused. */
-  constructor({ dataDir, quickCheckUpToBytes }: WorkerOptions, nowMs: number) {
+  constructor({ dataDir, quickCheckUpToBytes, folding }: WorkerOptions, nowMs: number) {
+    this.#sizes = folding
     this.#files = filesIn(dataDir)
     this.#database = openDatabase(this.#files, dataDir, quickCheckUpToBytes, nowMs)
     this.#sql = prepareAll(this.#database)
-    this.#rows = new KeyRows(this.#sql)
+    this.#rows = rowsOf(this.#sql, this.#files)
+    this.#folding = new Folding(this.#rows, this.#sizes)
     this.#witness = openWitness(this.#files.witness)
     writeWitness(this.#witness, this.#rows.commitNumber)
     this.#watch = new FileWatch(this.#files)
@@ -56,11 +63,18 @@ export class Engine {
       outgoing = new Bodies()
       end = { kind: 'answered', answers: calls.flatMap((call) => answersOf(this.#transact([call], nowMs, incoming, outgoing), 1)) }
     }
+    this.#folding.grown(calls.length, packed.length)
     return [toJson(answersOf(end, calls.length)), outgoing.lengths, outgoing.packed()]
+  }
+
+  /** Between two batches: moves some young records to the table, when that is due. */
+  fold(nowMs: number): void {
+    if (this.#folding.isDue() && this.#unfit(nowMs) === undefined) this.#folding.step((work) => this.#quietly(work))
   }
 
   /** SQLite checkpoints and deletes its log on closing. */
   close(): void {
+    if (this.#database.isOpen && !this.#suspect && !this.#full && this.#lost === undefined) this.#folding.finish((work) => this.#quietly(work))
     if (this.#database.isOpen) this.#database.close()
     closeSync(this.#witness)
   }
@@ -91,6 +105,7 @@ export class Engine {
     this.#lost = this.#watch.lost()
     if (this.#lost !== undefined) return { kind: 'failed', written: 'unknown', full: false, detail: `${this.#lost} was moved, replaced or cut` }
     try {
+      if (changed) this.#full = false
       if (changed) writeWitness(this.#witness, this.#rows.commitNumber)
     } catch (error) {
       return { kind: 'failed', written: 'unknown', full: false, detail: `the witness could not be written: ${reasonOf(error).detail}` }
@@ -101,6 +116,7 @@ export class Engine {
   #rolledBack(error: unknown): End {
     const { kind, detail } = reasonOf(error)
     if (kind === 'broken' || kind === 'locked') this.#suspect = true
+    this.#full = kind === 'full'
     this.#rollBack()
     return { kind: 'failed', written: 'no', full: kind === 'full', detail }
   }
@@ -112,12 +128,33 @@ export class Engine {
   #notCommitted(error: unknown): End {
     const { kind, detail } = reasonOf(error)
     this.#rollBack()
-    if (kind === 'full') return { kind: 'failed', written: 'no', full: true, detail }
+    this.#full = kind === 'full'
+    if (this.#full) return { kind: 'failed', written: 'no', full: true, detail }
     this.#suspect = true
     return { kind: 'failed', written: 'unknown', full: false, detail: `commit failed: ${detail}` }
   }
 
+  /** A transaction that changes nothing that anybody is told. */
+  #quietly(work: () => void): ReturnType<Transact> {
+    try {
+      this.#sql.begin.run()
+      work()
+    } catch (error) {
+      const { kind } = reasonOf(error)
+      this.#rolledBack(error)
+      return kind === 'damaged' ? 'damaged' : 'later'
+    }
+    try {
+      this.#sql.commit.run()
+      return 'done'
+    } catch (error) {
+      this.#notCommitted(error)
+      return 'later'
+    }
+  }
+
   #rollBack(): void {
+    this.#rows.young.rollBack()
     try {
       if (this.#database.isTransaction) this.#sql.rollback.run()
     } catch {
@@ -147,6 +184,7 @@ export class Engine {
     this.#database = lockAndSettle(this.#files, nowMs)
     this.#sql = prepareAll(this.#database)
     this.#rows = new KeyRows(this.#sql)
+    this.#folding = new Folding(this.#rows, this.#sizes)
     this.#watch = new FileWatch(this.#files)
     this.#suspect = false
   }
@@ -158,6 +196,15 @@ export class Engine {
     } catch {
       // Still full: what writes fails, and what reads is answered.
     }
+  }
+}
+
+/** Reads what a crash has left in the journal. Throws Refused. */
+function rowsOf(sql: Statements, files: StoreFiles): KeyRows {
+  try {
+    return new KeyRows(sql)
+  } catch (error) {
+    throw new Refused(`${files.database} is damaged: ${reasonOf(error).detail}. Restore it together with its log and witness.`, { cause: error })
   }
 }
 

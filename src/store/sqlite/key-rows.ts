@@ -1,33 +1,50 @@
 import type { StatementResultingChanges } from 'node:sqlite'
 import type { OutboxEvent } from '../../core/event.ts'
-import type { AuditEntry, KeyRecord } from '../../core/record.ts'
+import type { AuditEntry, KeyId, KeyRecord } from '../../core/record.ts'
 import { insertAuditRow, readAuditRows } from './audit-rows.ts'
-import { checksumOf, columnsOf, Damaged, eventChecksum, FIXED_COLUMNS, recordOf, verify, type Row } from './rows.ts'
+import { readJournal, writeJournal, type JournalEntry } from './journal.ts'
+import { checksumOf, columnsOf, Damaged, eventChecksum, FIXED_COLUMNS, hashOf, recordOf, verify } from './rows.ts'
 import { readKeySpaceRow, writeKeySpaceRow } from './key-space-row.ts'
 import { readLedger, readSecret, writeLedger, writeSecret, type Ledger } from './ledger.ts'
 import type { StatementName, Statements } from './statements.ts'
+import { YoungRows } from './young-rows.ts'
 
-/** A record and the row it was read from. */
+/** A record, and the row of the table that holds it; null for one that is young. */
 export interface Found {
-  readonly row: Row
+  readonly row: number | null
   readonly record: KeyRecord
 }
 
 /**
- * The rows of the transaction that is open now. Whatever is read is verified; what is not found by its id is looked
- * for once more through another index, so that no single damaged page can make a key look new. Changes are counted
- * into `tally`, which `seal` writes with the commit number that the witness will hold.
+ * The rows of the transaction that is open now. New records are young: they are in the journal and in memory, and
+ * folding.ts moves them to the table. Whatever is read from the table is verified; what is not found by its id is looked
+ * for once more through another index, so that no single damaged page can make a key look new. Changes are counted into
+ * `tally`, which `seal` writes with the commit number that the witness will hold.
  */
 export class KeyRows {
+  readonly young = new YoungRows()
   readonly #sql: Statements
   #committed: Ledger
   tally: Ledger
+  #entries: JournalEntry[] = []
+  #carried: KeyRecord[] = []
   #changed = false
+  #trimmedUpTo: number
+  /** young ones that a crash has left in the journal: the table may have an older state of them */
+  readonly #recovered = new Set<KeyId>()
 
+  /** Takes up what a crash has left in the journal; writes nothing, since the disk may be full. */
   constructor(sql: Statements) {
     this.#sql = sql
-    this.#committed = readLedger(sql)
-    this.tally = { ...this.#committed }
+    const trimmed = readLedger(sql)
+    const { records, ledger } = readJournal(sql, trimmed)
+    this.#committed = ledger
+    this.tally = { ...ledger }
+    this.#trimmedUpTo = trimmed.commitNumber
+    for (const record of records.values()) {
+      this.young.rejuvenate(record)
+      this.#recovered.add(record.id)
+    }
   }
 
   get commitNumber(): number {
@@ -36,6 +53,7 @@ export class KeyRows {
 
   begin(): void {
     this.tally = { ...this.#committed }
+    this.#entries = []
     this.#changed = false
     this.#sql.begin.run()
   }
@@ -44,25 +62,24 @@ export class KeyRows {
   seal(): boolean {
     if (!this.#changed) return false
     this.tally.commitNumber += 1
-    writeLedger(this.#sql, this.tally)
+    writeJournal(this.#sql, this.tally, [...this.#carried, ...this.#entries])
     return true
   }
 
   commit(): void {
     this.#sql.commit.run()
     this.#committed = this.tally
+    this.young.keep()
+    if (this.#changed) this.#carried = []
   }
 
-  byIdAndDigest(id: string, keyDigest: string): Found | undefined {
-    const found = this.#one('key-by-id', id)
-    if (found !== undefined) return found
-    if (this.#sql['key-by-digest-and-id'].get(keyDigest, id) !== undefined) throw new Damaged('the index key_by_id has lost a key')
-    return undefined
+  byIdAndDigest(id: KeyId, keyDigest: string): Found | undefined {
+    return this.#youngOne(id) ?? this.#stored(id, keyDigest)
   }
 
   /** A row that may be written to is in flight or uncertain, so these indexes know it too. */
-  forWriteById(id: string): Found | undefined {
-    const found = this.#one('key-by-id', id)
+  forWriteById(id: KeyId): Found | undefined {
+    const found = this.#youngOne(id) ?? this.#storedOne(id)
     if (found !== undefined) return found
     const known = this.#sql['key-in-flight-by-id'].get(id) ?? this.#sql['key-uncertain-by-id'].get(id)
     if (known !== undefined) throw new Damaged('the index key_by_id has lost a key')
@@ -72,40 +89,79 @@ export class KeyRows {
   find(by: 'id' | 'keyDigest' | 'operationRef' | 'state', value: string, limit: number): Found[] {
     switch (by) {
       case 'id': return asList(this.forWriteById(value)).slice(0, limit)
-      case 'operationRef': return asList(this.#one('key-by-operation', value)).slice(0, limit)
-      case 'keyDigest': return this.#many('keys-by-digest', value, limit)
-      case 'state': return this.#many(value === 'uncertain' ? 'keys-uncertain' : 'keys-in-flight', limit)
+      case 'operationRef': return this.#many((record) => record.operationRef === value, 'key-by-operation', limit, value)
+      case 'keyDigest': return this.#many((record) => record.keyDigest === value, 'keys-by-digest', limit, hashOf(value), value, limit)
+      case 'state': return this.#many((record) => record.state === value, value === 'uncertain' ? 'keys-uncertain' : 'keys-in-flight', limit, limit)
       default: return by satisfies never
     }
   }
 
   orphaned(nowMs: number, limit: number): Found[] {
-    return this.#many('keys-orphaned', nowMs, limit)
+    return this.#many((record) => record.state === 'in_flight' && record.leaseUntil <= nowMs, 'keys-orphaned', limit, nowMs, limit)
   }
 
   pastRetention(nowMs: number, limit: number): Found[] {
-    return this.#many('keys-past-retention', nowMs, limit)
+    return this.#many((record) => record.state === 'completed' && record.retainUntil <= nowMs, 'keys-past-retention', limit, nowMs, limit)
   }
 
   put(found: Found | undefined, record: KeyRecord): void {
-    const columns = columnsOf(record)
-    const checksum = checksumOf(columns, 0)
-    if (found !== undefined && found.record.operationRef === record.operationRef) {
-      mustChangeOne(this.#sql['update-key'].run(...columns.slice(FIXED_COLUMNS), checksum, found.row[0]))
-      this.tally[counted(found.record)] -= 1
-    } else {
-      // A new operation in the place of one past its retention is a new row: its fixed columns differ.
-      if (found !== undefined) this.delete(found)
-      this.#sql['insert-key'].run(...columns, checksum)
-    }
+    if (found !== undefined) this.tally[counted(found.record)] -= 1
     this.tally[counted(record)] += 1
     this.#changed = true
+    if (found === undefined || found.row === null) {
+      this.young.put(record)
+      this.#entries.push(record)
+    } else {
+      this.#write(found, record)
+      this.#entries.push(record.id)
+    }
   }
 
   delete(found: Found): void {
-    mustChangeOne(this.#sql['delete-key'].run(found.row[0]))
     this.tally[counted(found.record)] -= 1
     this.#changed = true
+    this.#entries.push(found.record.id)
+    if (found.row === null) {
+      this.young.delete(found.record.id)
+      found = this.#olderState(found.record) ?? found
+    }
+    if (found.row !== null) mustChangeOne(this.#sql['delete-key'].run(found.row))
+  }
+
+  /** Moves a young record to the table: changes nothing that anybody could see. */
+  insert(record: KeyRecord): void {
+    this.#write(this.#olderState(record), record)
+  }
+
+  /** The transaction that inserted them has committed. */
+  settled(ids: readonly KeyId[]): void {
+    this.young.settle(ids)
+    if (this.#recovered.size > 0) for (const id of ids) this.#recovered.delete(id)
+  }
+
+  /** Keeps a record young; it is written down again with the next commit that has anything to write. */
+  carry(record: KeyRecord): void {
+    this.young.rejuvenate(record)
+    this.#carried.push(record)
+  }
+
+  get carries(): boolean {
+    return this.#carried.length > 0
+  }
+
+  /** Forgets the journal up to this commit: all that it says is in the table. */
+  trim(upTo: number): void {
+    this.#sql['trim-journal'].run(upTo)
+    writeLedger(this.#sql, { ...this.#committed, commitNumber: upTo })
+  }
+
+  /** The transaction that trimmed has committed. */
+  trimmed(upTo: number): void {
+    this.#trimmedUpTo = upTo
+  }
+
+  get trimmedUpTo(): number {
+    return this.#trimmedUpTo
   }
 
   insertEvent(event: OutboxEvent, nowMs: number): void {
@@ -139,19 +195,61 @@ export class KeyRows {
     return next
   }
 
-  #one(name: StatementName, value: string): Found | undefined {
-    const row = this.#sql[name].get(value)
-    return row === undefined ? undefined : foundIn(row)
+  /** A new operation in the place of one past its retention is a new row: its fixed columns differ. */
+  #write(found: Found | undefined, record: KeyRecord): void {
+    if (found === undefined || found.record.operationRef !== record.operationRef) {
+      if (found !== undefined) mustChangeOne(this.#sql['delete-key'].run(found.row))
+      const columns = columnsOf(record)
+      this.#sql['insert-key'].run(...columns, checksumOf(columns, 0), hashOf(record.id), hashOf(record.keyDigest))
+      return
+    }
+    const columns = columnsOf(record)
+    mustChangeOne(this.#sql['update-key'].run(...columns.slice(FIXED_COLUMNS), checksumOf(columns, 0), found.row))
   }
 
-  #many(name: StatementName, ...values: (string | number)[]): Found[] {
-    return this.#sql[name].all(...values).map(foundIn)
+  #youngOne(id: KeyId): Found | undefined {
+    const record = this.young.get(id)
+    return record === undefined ? undefined : { row: null, record }
+  }
+
+  #stored(id: KeyId, keyDigest: string): Found | undefined {
+    const found = this.#storedOne(id)
+    if (found !== undefined) return found
+    if (this.#among('keys-by-digest-and-id', id, hashOf(keyDigest), hashOf(id)) !== undefined) throw new Damaged('the index key_by_id has lost a key')
+    return undefined
+  }
+
+  #storedOne(id: KeyId): Found | undefined {
+    return this.#among('keys-by-id', id, hashOf(id))
+  }
+
+  /** What the table has of a young record, which is only possible after a crash. */
+  #olderState(record: KeyRecord): Found | undefined {
+    return this.#recovered.has(record.id) ? this.#stored(record.id, record.keyDigest) : undefined
+  }
+
+  /** Each row is verified before its id is compared: a damaged id is no other id. */
+  #among(name: StatementName, id: KeyId, ...hashes: number[]): Found | undefined {
+    const row = this.#sql[name].get(...hashes)
+    if (row === undefined) return undefined
+    const first = foundIn(row)
+    if (first.record.id === id) return first
+    return this.#sql[name].all(...hashes).map(foundIn).find((found) => found.record.id === id)
+  }
+
+  /** Those of the table first: they are the older ones. */
+  #many(isWanted: (record: KeyRecord) => boolean, name: StatementName, limit: number, ...values: (string | number)[]): Found[] {
+    const rows = this.#sql[name].all(...values).map(foundIn)
+    const stored = this.#recovered.size === 0 ? rows : rows.filter(({ record }) => this.young.get(record.id) === undefined)
+    if (stored.length >= limit) return stored
+    const young = this.young.where(isWanted).map((record) => ({ row: null, record }))
+    return [...stored, ...young].slice(0, limit)
   }
 }
 
 function foundIn(row: unknown): Found {
   const verified = verify(row)
-  return { row: verified, record: recordOf(verified) }
+  return { row: verified[0], record: recordOf(verified) }
 }
 
 /** An index that points to a row which the table does not have is damage, and nothing was written. */

@@ -5,9 +5,10 @@ import type { OutboxEvent } from '../../core/event.ts'
 import type { StoredReply } from '../../core/reply.ts'
 import { Flagged, NOBODY_WAITS } from '../flagged.ts'
 import { GroupCommit } from '../group-commit.ts'
+import { USUAL_SIZES } from './folding.ts'
 import { BODY, openReply, recordOf, replyOf, sealFields } from './rows.ts'
 import { Connection, type Answered, type WrittenCall } from './connection.ts'
-import { bodyAt, NOWHERE, type Answer, type Bodies, type WiredEvent, type WiredReply } from './wire.ts'
+import { bodyAt, NOWHERE, type Answer, type Bodies, type FoldingSizes, type WiredEvent, type WiredReply } from './wire.ts'
 
 export interface EmbeddedStoreOptions {
   /** the folder of the database, its log and its witness; created if it is not there */
@@ -17,6 +18,7 @@ export interface EmbeddedStoreOptions {
   readonly wakeups?: Pick<Wakeups, 'publish'>
   /** larger files are not read through at the start (the checks of every row and look-up remain) */
   readonly quickCheckUpToBytes?: number
+  readonly folding?: FoldingSizes
 }
 
 /** Reading a file through took 0.9 ms of CPU per MB of cached file (65,000 keys in 58 MB): at this size a start is late by less than 0.1 s. */
@@ -35,9 +37,9 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
  * When the worker dies (a bug, or no memory), what was out is 'unknown' and all later calls are 'no': whoever runs the
  * process starts it anew, with all checks.
  */
-export async function openEmbeddedStore({ dataDir, clock, wakeups = NOBODY_WAITS, quickCheckUpToBytes = QUICK_CHECK_BYTES }: EmbeddedStoreOptions): Promise<KeyStore> {
+export async function openEmbeddedStore({ dataDir, clock, wakeups = NOBODY_WAITS, quickCheckUpToBytes = QUICK_CHECK_BYTES, folding = USUAL_SIZES }: EmbeddedStoreOptions): Promise<KeyStore> {
   const worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), {
-    workerData: { dataDir, quickCheckUpToBytes, nowMs: clock.wallMs() },
+    workerData: { dataDir, quickCheckUpToBytes, folding, nowMs: clock.wallMs() },
     // Bodies are outside the heap. A small young generation keeps idle memory small; the limit above is never reserved.
     resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 },
     stdin: false,

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
+import { readJournal, writeJournal } from './journal.ts'
 import { readLedger, writeLedger } from './ledger.ts'
+import { hashOf } from './rows.ts'
 import { prepare, prepareLedger } from './statements.ts'
 
 const FOLDER = new URL('./migrations/', import.meta.url)
@@ -27,6 +29,7 @@ export function newestKnown(): number {
  */
 export function migrate(database: DatabaseSync, nowMs: number): void {
   prepare(database, 'create-migrations').run()
+  database.function('crc32', { deterministic: true }, (text) => hashOf(String(text)))
   for (const { number, name } of known()) {
     prepare(database, 'begin').run()
     const { changes } = prepare(database, 'insert-migration').run(number, name, nowMs)
@@ -42,7 +45,22 @@ export function migrate(database: DatabaseSync, nowMs: number): void {
 function countAsCommit(database: DatabaseSync, migration: number): void {
   const sql = prepareLedger(database)
   const ledger = migration === 1 ? { commitNumber: 0, inFlight: 0, uncertain: 0, completed: 0 } : readLedger(sql)
-  writeLedger(sql, { ...ledger, commitNumber: ledger.commitNumber + 1 })
+  const journaled = newestJournaled(database)
+  if (journaled === null) {
+    writeLedger(sql, { ...ledger, commitNumber: ledger.commitNumber + 1 })
+    return
+  }
+  // A crash has left commits in the journal, and the next number is the one behind them.
+  const last = readJournal({ journal: prepare(database, 'journal') }, ledger).ledger
+  writeJournal({ 'insert-journal': prepare(database, 'insert-journal') }, { ...last, commitNumber: journaled + 1 }, [])
+}
+
+/** The number of the last commit in the journal; null if it is empty, or not there yet. */
+export function newestJournaled(database: DatabaseSync): number | null {
+  if (prepare(database, 'has-journal').get() === undefined) return null
+  const row: unknown = prepare(database, 'newest-journal').get()
+  const newest: unknown = Array.isArray(row) ? row[0] : null
+  return typeof newest === 'number' ? newest : null
 }
 
 function known(): Migration[] {

@@ -1,9 +1,9 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, statfsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { reasonOf } from './faults.ts'
 import { lockHolder, sizeOf, type StoreFiles } from './files.ts'
 import { readLedger } from './ledger.ts'
-import { migrate, newestKnown, schemaOf } from './migrate.ts'
+import { migrate, newestJournaled, newestKnown, schemaOf } from './migrate.ts'
 import { prepareLedger } from './statements.ts'
 import { createWitness, readWitness } from './witness.ts'
 
@@ -54,9 +54,21 @@ export function lockAndSettle(files: StoreFiles, nowMs: number): DatabaseSync {
     // Left by the inspection; in exclusive mode the log's index is in memory.
     rmSync(`${files.database}-shm`, { force: true })
     migrate(database, nowMs)
-    database.exec('pragma wal_checkpoint(truncate)')
+    putIntoDatabase(database, files)
     return database
   }, 'on-failure')
+}
+
+/** Where the disk may have no room for it the log stays as it is, and is made as durable there. */
+function putIntoDatabase(database: DatabaseSync, files: StoreFiles): void {
+  const { bavail, bsize } = statfsSync(files.database)
+  if (sizeOf(files.log) < bavail * bsize) {
+    database.exec('pragma wal_checkpoint(truncate)')
+    return
+  }
+  const log = openSync(files.log, 'r')
+  fsyncSync(log)
+  closeSync(log)
 }
 
 function inspect(files: StoreFiles, quickCheckUpToBytes: number): void {
@@ -82,7 +94,7 @@ function refuseIfBehind(files: StoreFiles, database: DatabaseSync): void {
   if (schema > newestKnown()) {
     throw new Refused(`${files.database} has schema ${schema}, and this version of onceward knows schemas up to ${newestKnown()}. Start the newer version.`)
   }
-  const commitNumber = schema === 0 ? 0 : readLedger(prepareLedger(database)).commitNumber
+  const commitNumber = schema === 0 ? 0 : newestJournaled(database) ?? readLedger(prepareLedger(database)).commitNumber
   const witness = readWitness(files.witness)
   switch (witness.kind) {
     case 'none': throw new Refused(`${files.witness} is gone, so nothing can tell whether ${files.database} is whole. ${advice(files)}`)

@@ -4,7 +4,7 @@ import type { StoredReply } from '../../core/reply.ts'
 import type { Act, AuditEntry, Claim, ClaimOutcome, ClaimRequest, Completion, WriteOutcome } from '../../core/record.ts'
 import { isFree, onAbandon, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../core/transition.ts'
 import type { KeyRows, Found } from './key-rows.ts'
-import { BODY, replyOf, sealedText } from './rows.ts'
+import { BODY, columnsOf, replyOf, sealedText, type Row } from './rows.ts'
 import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredEvent, type WiredReply } from './wire.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -46,25 +46,25 @@ export function perform(call: Call, step: Step): Answer {
       const found = rows.forWriteById(call[1])
       const events = eventsFrom(call[4], step)
       const judged = onResolve(found?.record, call[2], { as: 'completed', reply: replyFrom(call[3], step), events }, nowMs)
-      record('resolve', found, judged, call[5], step)
+      writeDown('resolve', found, judged, call[5], step)
       return [applyWithEvents(step, found, judged, events)]
     }
     case 'resolve-not-executed': {
       const found = rows.forWriteById(call[1])
       const judged = onResolve(found?.record, call[2], { as: 'not-executed' }, nowMs)
-      record('resolve', found, judged, call[3], step)
+      writeDown('resolve', found, judged, call[3], step)
       return [apply(step, found, judged)]
     }
     case 'evict': {
       const found = rows.forWriteById(call[1])
       const judged = onEvict(found?.record, nowMs)
-      record('evict', found, judged, call[2], step)
+      writeDown('evict', found, judged, call[2], step)
       return ['eviction', apply(step, found, judged)]
     }
     case 'forget': {
       const found = rows.forWriteById(call[1])
       const judged = onForget(found?.record, nowMs)
-      record('forget', found, judged, call[2], step)
+      writeDown('forget', found, judged, call[2], step)
       return ['forgetting', apply(step, found, judged)]
     }
     case 'audit': return ['audit', rows.audit(call[1])]
@@ -95,7 +95,7 @@ function applyWithEvents(step: Step, found: Found | undefined, judged: Judged<Wr
 }
 
 /** Commits with the change that it tells of. */
-function record(verb: AuditEntry['verb'], found: Found | undefined, judged: Judged<unknown>, act: Act | null, step: Step): void {
+function writeDown(verb: AuditEntry['verb'], found: Found | undefined, judged: Judged<unknown>, act: Act | null, step: Step): void {
   const entry = act === null ? null : auditEntry(verb, found?.record, judged, act, step.nowMs)
   if (entry !== null) step.rows.insertAudit(entry)
 }
@@ -157,10 +157,11 @@ function wiredReply(stored: StoredReply, bodies: Bodies): WiredReply {
 }
 
 function recordsAnswer(found: readonly Found[], step: Step): Answer {
-  const places = found.map(({ row }) => {
+  const rows = found.map(({ record }): Row => [0, ...columnsOf(record), 0])
+  const places = rows.map((row) => {
     const body = row[BODY]
     row[BODY] = null
     return body === null ? NOWHERE : step.outgoing.add(body)
   })
-  return ['records', found.map(({ row }) => row), places]
+  return ['records', rows, places]
 }

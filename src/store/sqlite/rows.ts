@@ -87,6 +87,11 @@ export function openReply(sealed: StoredReply): StoredReply {
   return { kind: 'kept', reply: { status, headers: openFields(headers), body, trailers: openFields(trailers) } }
 }
 
+/** What the indexes hold of an id and of a key digest: 4 bytes instead of the text. Two texts may share one. */
+export function hashOf(text: string): number {
+  return crc32(text)
+}
+
 /** Throws Damaged unless the row is the one that was written. */
 export function verify(row: unknown): Row {
   if (!isRow(row) || checksumOf(row, 1) !== row[CHECKSUM]) throw new Damaged('the checksum of a key record is wrong')

@@ -71,9 +71,16 @@ export function fromJson(text: string): unknown {
 /** What the worker says first. */
 export type Greeting = ['opened'] | ['refused', detail: string]
 
+/** A generation of young records closes at this many, or at this many bytes of bodies; see folding.ts. */
+export interface FoldingSizes {
+  readonly records: number
+  readonly bytes: number
+}
+
 export interface WorkerOptions {
   readonly dataDir: string
   readonly quickCheckUpToBytes: number
+  readonly folding: FoldingSizes
 }
 
 /** Asks the worker to put everything into the database file and let go of it; it answers null. */

@@ -28,6 +28,7 @@ function serve(port: MessagePort, { nowMs, ...options }: WorkerData): void {
     }
     const answers: Answers = engine.run(message)
     port.postMessage(answers, [answers[2].buffer])
+    engine.fold(message[0])
   })
   port.postMessage(['opened'] satisfies Greeting)
 }
