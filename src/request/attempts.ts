@@ -29,8 +29,8 @@ export async function attempts(entry: Entry, recovering: boolean, lease: Lease, 
   return { outcomes, verdict: judge(outcomes, recovering, entry.policy.status.rules) }
 }
 
-/** One attempt, ended by us after `withinMs`. */
-export async function attemptOnce(entry: Entry, recovering: boolean, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
+/** One attempt, ended by us after `withinMs`. Never rejects, as no attempt does. */
+export function attemptOnce(entry: Entry, recovering: boolean, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
   const { method, target, fields, hop } = entry.call
   const { status, closeDelimited } = entry.policy
   const attempt = deps.upstream.attempt(
@@ -39,10 +39,9 @@ export async function attemptOnce(entry: Entry, recovering: boolean, withinMs: n
   )
   const place = deps.underWay.enter(attempt)
   const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))
-  try {
-    return await attempt.outcome
-  } finally {
+  return attempt.outcome.then((outcome) => {
     cancel()
     deps.underWay.leave(place)
-  }
+    return outcome
+  })
 }

@@ -9,11 +9,10 @@ import type { ReplyMemory } from './reply-memory.ts'
  */
 export function tiered(authority: KeyStore, memory: ReplyMemory): KeyStore {
   return {
-    async claim(request, givenUp) {
-      const outcome = await authority.claim(request, givenUp)
+    claim: (request, givenUp) => authority.claim(request, givenUp).then((outcome) => {
       if (outcome.kind === 'replay') memory.remember(request.id, outcome)
       return outcome
-    },
+    }),
     async resolve(id, fence, resolution, act) {
       return await authority.resolve(id, fence, resolution, act).finally(() => memory.forget(id))
     },
