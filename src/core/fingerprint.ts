@@ -32,14 +32,39 @@ export function fingerprint(secret: string, spec: FingerprintSpec, { method, tar
   const multipart = isMultipart(type)
   const headers = headerText(spec, multipart ? withoutBoundary(type) : type, fields)
   const content = multipart ? contentOfParts(spec, type, body) : spec.mode === 'json' ? contentOfJson(spec, type, body) : sha256(body)
-  let parts: Parts | undefined
-  return {
-    digest: sha256(`${secret}\n${text}\n${method.length}:${method}${target.length}:${target}${headers.length}:${headers}${content}`),
-    spec: text,
-    get parts() {
-      parts ??= [recurring(secret, 'method', method), recurring(secret, 'target', target), recurring(secret, 'headers', headers), part(secret, 'body', content)].join('.')
-      return parts
-    },
+  const digest = sha256(`${secret}\n${text}\n${method.length}:${method}${target.length}:${target}${headers.length}:${headers}${content}`)
+  return new Digests(digest, text, secret, { method, target, headers, content })
+}
+
+interface PartTexts {
+  readonly method: string
+  readonly target: string
+  readonly headers: string
+  readonly content: string
+}
+
+/** A class, because V8 makes an object with a getter of its own a new shape by a slow path, and that per request. */
+class Digests implements Fingerprint {
+  readonly digest: string
+  readonly spec: string
+  readonly #secret: string
+  readonly #texts: PartTexts
+  #parts: Parts | null = null
+
+  constructor(digest: string, spec: string, secret: string, texts: PartTexts) {
+    this.digest = digest
+    this.spec = spec
+    this.#secret = secret
+    this.#texts = texts
+  }
+
+  get parts(): Parts {
+    if (this.#parts === null) {
+      const { method, target, headers, content } = this.#texts
+      const secret = this.#secret
+      this.#parts = `${recurring(secret, 'method', method)}.${recurring(secret, 'target', target)}.${recurring(secret, 'headers', headers)}.${part(secret, 'body', content)}`
+    }
+    return this.#parts
   }
 }
 

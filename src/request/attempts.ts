@@ -33,9 +33,10 @@ export async function attempts(entry: Entry, recovering: boolean, lease: Lease, 
 export function attemptOnce(entry: Entry, recovering: boolean, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
   const { method, target, fields, hop } = entry.call
   const { status, closeDelimited } = entry.policy
+  const { socketWaitMs, keptReplyBytes } = deps.limits
   const attempt = deps.upstream.attempt(
     { method, target, fields: forwardedFields(fields, hop), body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
-    { ...deps.limits, closeDelimited, status, afterDoubt: recovering },
+    { socketWaitMs, keptReplyBytes, closeDelimited, status, afterDoubt: recovering },
   )
   const place = deps.underWay.enter(attempt)
   const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))

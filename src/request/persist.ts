@@ -18,7 +18,8 @@ export interface PersistDependencies {
   readonly journal: Journal
 }
 
-async function insist<Outcome>(first: unknown, write: () => Promise<Outcome>, deps: PersistDependencies): Promise<Outcome> {
+/** Goes on with a write that has failed once, with `first`. */
+export async function insist<Outcome>(first: unknown, write: () => Promise<Outcome>, deps: PersistDependencies): Promise<Outcome> {
   let error = first
   for (let failures = 0; ; failures += 1) {
     if (!(error instanceof StoreUnavailable)) throw error

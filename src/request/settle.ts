@@ -3,7 +3,7 @@ import type { Clock, Journal, KeyStore, Random } from '../core/ports.ts'
 import type { Claim, KeyRecord, WriteOutcome } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
 import type { Tried } from './attempts.ts'
-import { persist } from './persist.ts'
+import { insist, persist } from './persist.ts'
 
 export type Settled =
   | { readonly kind: 'completed', readonly live: UpstreamReply, readonly stored: StoredReply }
@@ -22,7 +22,13 @@ export interface SettleDependencies {
 /** Writes first; only then does anybody speak (invariant I2). Repeated while the process lives. */
 export async function settle(claimed: Claim, tried: Tried, deps: SettleDependencies): Promise<Settled> {
   const { write, as } = settlement(claimed, tried, deps.store)
-  if (await persist(write, deps) === 'written') return as
+  let written: WriteOutcome
+  try {
+    written = await write() // nearly always nothing to insist on, and no second promise for it
+  } catch (error) {
+    written = await insist(error, write, deps)
+  }
+  if (written === 'written') return as
   const [found] = await persist(() => deps.store.find({ id: claimed.id }, 1), deps)
   return { kind: 'fenced', found }
 }
