@@ -27,10 +27,12 @@ export interface PostgresServer {
   /** runs a statement as the superuser on a connection of its own */
   query(sql: string): Promise<Record<string, unknown>[]>
   /** a physical standby that follows this server and calls itself `name` */
-  standby(t: Test, name: string, options?: PostgresOptions): Promise<PostgresServer>
+  standby(t: Pick<Test, 'teardown'>, name: string, options?: PostgresOptions): Promise<PostgresServer>
   /** ends recovery; resolves once it takes writes */
   promote(): Promise<void>
   kill(): Promise<void>
+  /** a fast shutdown: transactions are rolled back, connections told (57P01), everything written */
+  shutDown(): Promise<void>
   pause(): void
   resume(): void
   /** after a kill or a stop of the postmaster: the same port and data, other settings if there are any */
@@ -114,6 +116,7 @@ async function run(binaries: PostgresBinaries, folder: string, settings: NonNull
     },
     promote: async () => { await queryAt(url, 'SELECT pg_promote(true, 30)') },
     kill: () => process.kill(),
+    shutDown: () => process.end('SIGINT'),
     pause: () => process.pause(),
     resume: () => process.resume(),
     async restart(more = {}) {
