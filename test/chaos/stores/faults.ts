@@ -24,9 +24,8 @@ export type Fault =
   /** past its leases */
   | { readonly kind: 'sidecar-pause', readonly place: number, readonly forMs: number }
 
-/** What the issue promises; the figure is printed, and asserted with a factor for machines that are busy. */
-export const BACK_MS = 2000
-const BACK_AT_MOST_MS = 5 * BACK_MS
+/** What is promised is 2 s; the figure is printed, and this is for machines on which a start takes ten times as long. */
+const BACK_AT_MOST_MS = 30_000
 const CANCEL_EVERY_MS = 15
 
 export interface Broken {

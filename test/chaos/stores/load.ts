@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly routes: readonly [RouteName, ...RouteName[]]
   /** of one operation, all at once */
   readonly senders: readonly [least: number, most: number]
+  /** how often an operation is asked again once it has ended, anywhere */
+  readonly echoes: number
   /** share of operations whose clients ask once and are never heard of again */
   readonly leavers: number
 }
@@ -35,13 +37,14 @@ export class Load {
 
   /** Until `stop`, and until there were so many operations; then what is under way is left alone. */
   async run(stop: AbortSignal, count = Infinity): Promise<void> {
-    const { client, address, lanes } = this.#options
+    const { client, address, lanes, echoes } = this.#options
     const session: Session = { askings: Infinity, last: false, over: () => stop.aborted, address }
     await Promise.all(Array.from({ length: lanes }, async () => {
       while (!stop.aborted && this.operations.length < count) {
         const operation = this.#next()
         if (operation.comesBack) await Promise.all(Array.from({ length: operation.senders }, () => client.pursue(operation, session)))
         else await client.ask(address(), operation)
+        for (let echo = 0; operation.comesBack && echo < echoes && !stop.aborted; echo += 1) await client.ask(address(), operation)
       }
     }))
   }

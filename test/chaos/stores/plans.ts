@@ -11,7 +11,7 @@ const WORKING: Weights = { answer: 4, slow: 2 }
 const MIXED: Weights = { 'answer': 10, 'slow': 4, 'streamed': 0.3, 'reset-before-work': 0.3, 'reset-after-work': 0.5, 'error-500': 0.5, 'gateway-502-after-work': 0.3, 'refuse-503': 0.6, 'refuse-401': 0.3 }
 
 const USUAL = {
-  seed: 1, weights: WORKING, redis: false, standby: null, faults: [], calmMs: 700, lanes: 24, keys: 200, senders: [1, 3], routes: ['hold', 'wait'], leavers: 0, trouble: 'expected',
+  seed: 1, weights: WORKING, redis: false, standby: null, faults: [], calmMs: 700, lanes: 24, keys: 200, senders: [1, 3], routes: ['hold', 'wait'], echoes: 1, leavers: 0, trouble: 'expected',
 } as const satisfies Partial<StorePlan>
 
 export type Size = 'ci' | 'full'
@@ -25,7 +25,7 @@ export function showPlan(show: Show, size: Size): StorePlan {
   switch (show) {
     case 'two-sidecars': return { ...plan, weights: AT_ONCE, keys: full ? 10_000 : 1000, senders: [8, 8], trouble: 'none' }
     case 'redis': return {
-      ...plan, weights: AT_ONCE, redis: true, trouble: 'none', senders: [2, 3], lanes: full ? 24 : 16, calmMs: full ? 3000 : 1000,
+      ...plan, weights: AT_ONCE, redis: true, trouble: 'none', senders: [1, 2], echoes: 6, lanes: full ? 24 : 16, calmMs: full ? 3000 : 1000,
       faults: [{ kind: 'redis-flush' }, { kind: 'redis-pause', forMs: full ? 5000 : 1500 }, { kind: 'redis-kill', forMs: full ? 5000 : 1000 }, { kind: 'redis-switch' }],
     }
     case 'postgres-restart': return { ...plan, faults: times(full ? 5 : 1, { kind: 'postgres-restart', forMs: 500 }) }
@@ -53,7 +53,7 @@ export function randomStoreTrial(seed: number): Trial {
   const plan: StorePlan = {
     ...USUAL, name: `random run, seed ${seed}`, group: 'random', seed, weights: MIXED, redis, standby,
     faults: faultsOf(random, redis, standby !== null), calmMs: between(random, 200, 900), lanes: between(random, 8, 32), keys: 50,
-    senders: [1, between(random, 2, 6)], routes: ['hold', 'hold', 'wait', 'wait', 'resend'], leavers: 0.1,
+    senders: [1, between(random, 2, 6)], routes: ['hold', 'hold', 'wait', 'wait', 'resend'], echoes: between(random, 0, 3), leavers: 0.1,
   }
   return trialOf(plan, `--seed ${seed}`)
 }

@@ -106,6 +106,13 @@ export class Scene {
     if (pid !== undefined) process.kill(pid, signal)
   }
 
+  /** A trial whose Redis holds nothing tests nothing. */
+  async unusedCache(): Promise<string | null> {
+    if (this.caches === null) return null
+    const sizes = await Promise.all(this.caches.servers.map(async (server) => Number(await server.command('DBSIZE'))))
+    return sizes.some((size) => size > 0) ? null : 'no Redis holds a reply at the end'
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#lives.map(({ child }) => child.kill()))
   }

@@ -30,6 +30,7 @@ export interface StorePlan extends SceneOptions {
   readonly keys: number
   readonly senders: readonly [least: number, most: number]
   readonly routes: readonly [RouteName, ...RouteName[]]
+  readonly echoes: number
   readonly leavers: number
   /** what clients may be told beside answers */
   readonly trouble: 'expected' | 'none'
@@ -59,10 +60,11 @@ export async function runStoreTrial(plan: StorePlan, ground: Ground): Promise<Re
     figures.push(`${history.askings.length} requests for ${load.operations.length} keys in ${((performance.now() - from) / 1000).toFixed(1)} s`)
     scene.upstream.say({ kind: 'heal' })
     const unended = await load.last(scene.live, HEALED_MS)
+    const unused = await scene.unusedCache()
     await scene.close()
     const records = await dumpDatabase(scene.url, load.operations)
     const ledger = await readLedger(join(ground.dir, 'ledger'))
-    return reported({ plan: { ...plan, operations: load.operations }, ledger, records, history, unended, trouble: plan.trouble, deaths: plan.faults.map(({ kind }) => kind), broken: null, figures })
+    return reported({ plan: { ...plan, operations: load.operations }, ledger, records, history, unended, trouble: plan.trouble, deaths: plan.faults.map(({ kind }) => kind), broken: unused, figures })
   } finally {
     client.close()
   }
