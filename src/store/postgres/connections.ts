@@ -69,7 +69,7 @@ export class Connections {
   async run(statement: Statement, values: Value[], until: number): Promise<readonly Row[]> {
     for (let failures = 0; ; failures += 1) {
       const connection = await this.#ready(until)
-      const end = await connection.run(statement, values, until - this.#options.clock.monotonicMs())
+      const end = await connection.run(statement, values, Math.max(0, until - this.#options.clock.monotonicMs()))
       if (end.kind === 'rows') return end.rows
       const { kind, detail } = end.fault
       switch (kind) {
