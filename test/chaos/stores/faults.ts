@@ -18,6 +18,8 @@ export type Fault =
   | { readonly kind: 'failover' }
   /** the same after the standby was away for a while in which whoever waited for it was cancelled */
   | { readonly kind: 'failover-behind', readonly forMs: number }
+  /** the same, and one of the sidecars dies in the middle of that while, so that nobody insists on what it wrote */
+  | { readonly kind: 'collapse', readonly place: number, readonly forMs: number }
   | { readonly kind: 'sidecar-kill', readonly place: number, readonly forMs: number }
   /** kill -9 without a return */
   | { readonly kind: 'sidecar-loss', readonly place: number }
@@ -71,11 +73,16 @@ export async function befall(fault: Fault, { scene, load, measured }: Broken): P
       return standby.resume()
     }
     case 'failover': return await promoted()
-    case 'failover-behind': {
+    case 'failover-behind': case 'collapse': {
       const standby = standbyOf(scene)
       await standby.kill()
       measured(`${await cancelled(scene.primary, fault.forMs)} waits for a standby cancelled`)
-      return await promoted(() => standby.restart())
+      if (fault.kind === 'collapse') {
+        await scene.killSidecar(fault.place)
+        await cancelled(scene.primary, fault.forMs)
+      }
+      await promoted(() => standby.restart())
+      return fault.kind === 'collapse' ? await scene.bear(fault.place) : undefined
     }
     case 'sidecar-kill':
       await scene.killSidecar(fault.place)

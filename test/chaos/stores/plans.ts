@@ -16,7 +16,7 @@ const USUAL = {
 
 export type Size = 'ci' | 'full'
 
-export const SHOWS = ['two-sidecars', 'redis', 'postgres-restart', 'postgres-kill', 'postgres-pause', 'cancelled', 'failover', 'failover-applied', 'failover-behind', 'sidecar-kill', 'sidecar-loss'] as const
+export const SHOWS = ['two-sidecars', 'redis', 'postgres-restart', 'postgres-kill', 'postgres-pause', 'cancelled', 'failover', 'failover-applied', 'failover-behind', 'collapse', 'sidecar-kill', 'sidecar-loss'] as const
 export type Show = typeof SHOWS[number]
 
 export function showPlan(show: Show, size: Size): StorePlan {
@@ -35,6 +35,7 @@ export function showPlan(show: Show, size: Size): StorePlan {
     case 'failover': return { ...plan, standby: 'on', faults: [{ kind: 'failover' }], calmMs: full ? 3000 : 1000 }
     case 'failover-applied': return { ...plan, standby: 'remote_apply', redis: true, faults: [{ kind: 'failover' }], calmMs: full ? 3000 : 1000 }
     case 'failover-behind': return { ...plan, standby: 'on', faults: [{ kind: 'failover-behind', forMs: full ? 2500 : 1500 }], routes: ['hold', 'wait'] }
+    case 'collapse': return { ...plan, standby: 'on', faults: [{ kind: 'collapse', place: 0, forMs: full ? 2500 : 1500 }] }
     case 'sidecar-kill': return { ...plan, faults: Array.from({ length: full ? 20 : 4 }, (_, i): Fault => ({ kind: 'sidecar-kill', place: i % 2, forMs: 100 + (i * 137) % 500 })), calmMs: 300 }
     case 'sidecar-loss': return { ...plan, faults: [{ kind: 'sidecar-loss', place: 0 }], leavers: 0.1 }
     default: return show satisfies never
@@ -64,7 +65,7 @@ function faultsOf(random: () => number, redis: boolean, standby: boolean): Fault
   if (redis) kinds.push('redis-flush', 'redis-kill', 'redis-pause', 'redis-switch')
   if (standby) kinds.push('standby-pause', 'standby-pause')
   const faults = Array.from({ length: between(random, 1, 3) }, () => faultOf(oneOf(random, kinds), random))
-  if (standby) faults.push(faultOf(oneOf(random, ['failover', 'failover-behind']), random))
+  if (standby) faults.push(faultOf(oneOf(random, ['failover', 'failover-behind', 'collapse']), random))
   return faults
 }
 
@@ -73,7 +74,7 @@ function faultOf(kind: Fault['kind'], random: () => number): Fault {
   switch (kind) {
     case 'redis-flush': case 'redis-switch': case 'postgres-terminate': case 'failover': return { kind }
     case 'redis-kill': case 'redis-pause': case 'postgres-restart': case 'postgres-kill': case 'postgres-pause': case 'standby-pause': case 'failover-behind': return { kind, forMs }
-    case 'sidecar-kill': return { kind, place, forMs }
+    case 'sidecar-kill': case 'collapse': return { kind, place, forMs }
     case 'sidecar-loss': return { kind, place }
     case 'sidecar-pause': return { kind, place, forMs: forMs + 2500 }
     default: return kind satisfies never
