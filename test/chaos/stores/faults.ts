@@ -1,7 +1,7 @@
 import { setTimeout as after } from 'node:timers/promises'
 import type { PostgresServer } from '../../support/services/postgres.ts'
 import type { Load } from './load.ts'
-import type { Caches, Scene } from './scene.ts'
+import { followed, type Caches, type Scene } from './scene.ts'
 
 /* What happens to the servers and to the sidecars. Each fault heals what it broke, as far as somebody would. */
 
@@ -96,8 +96,9 @@ export async function befall(fault: Fault, { scene, load, measured }: Broken): P
     default: return fault satisfies never
   }
 
-  /** From the moment at which the database takes connections until both sidecars have answered a new key. */
+  /** From the moment at which the database takes connections (and has its standby back, if it waits for one) until both sidecars have answered a new key. */
   async function back(): Promise<void> {
+    if (scene.standby !== null && scene.standby !== scene.primary) await followed(scene.primary)
     const from = performance.now()
     await Promise.all(scene.live.map((address) => load.served(address, BACK_AT_MOST_MS)))
     measured(`${fault.kind}: back ${Math.round(performance.now() - from)} ms after Postgres`)

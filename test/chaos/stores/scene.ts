@@ -121,12 +121,18 @@ export class Scene {
 type Ending = Parameters<typeof startPostgres>[0]
 
 async function standbyOf(primary: PostgresServer, waitsFor: 'on' | 'remote_apply', ending: Ending): Promise<PostgresServer> {
-  const standby = await primary.standby(ending, STANDBY)
+  // by default it looks for its primary every 5 s, and that one commits nothing meanwhile
+  const standby = await primary.standby(ending, STANDBY, { settings: { wal_retrieve_retry_interval: '100ms' } })
   await primary.query(`alter system set synchronous_commit = '${waitsFor}'`)
   await primary.query(`alter system set synchronous_standby_names = '${STANDBY}'`)
   await primary.query('select pg_reload_conf()')
-  while ((await primary.query("select from pg_stat_replication where sync_state = 'sync'")).length === 0) await new Promise((resolve) => { setTimeout(resolve, 20) })
+  await followed(primary)
   return standby
+}
+
+/** Until commits have a standby to wait for. */
+export async function followed(primary: PostgresServer): Promise<void> {
+  while ((await primary.query("select from pg_stat_replication where sync_state = 'sync'")).length === 0) await new Promise((resolve) => { setTimeout(resolve, 20) })
 }
 
 async function cachesOf(ending: Ending): Promise<Caches> {
