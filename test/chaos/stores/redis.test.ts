@@ -4,6 +4,6 @@ import { show, shown } from './shown.ts'
 
 needs(t, 'postgres', 'redis')
 
-test('Redis is flushed, stopped, killed and switched before Postgres: no double execution, no changed answer, and no client is told of it', async (t) => {
+test('Stripe 2017: Redis is flushed, stopped, killed and switched to an empty one before Postgres: no double execution, no changed answer, and no client is told of it', async (t) => {
   await shown(t, [show('redis')])
 })

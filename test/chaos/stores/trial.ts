@@ -72,8 +72,10 @@ export async function runStoreTrial(plan: StorePlan, ground: Ground): Promise<Re
 
 /** One fault after the other, with figures of each. */
 async function suffer({ faults, calmMs }: StorePlan, scene: Scene, load: Load, latencies: Latencies, figures: string[]): Promise<void> {
+  await after(calmMs) // what is not compiled yet is slow
+  const begun = performance.now()
   await after(calmMs)
-  const usual = [0, performance.now()] as const
+  const usual = [begun, performance.now()] as const
   for (const fault of faults) {
     const from = performance.now()
     await befall(fault, { scene, load, measured: (figure) => figures.push(figure) })
