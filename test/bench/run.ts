@@ -24,7 +24,11 @@ const ROUND_MS = Number(process.env['BENCH_ROUND_MS'] ?? 3000)
 const REPLAY = 'replay from memory'
 const LEAST_FROM_REDIS = 0.95
 
-const { values: { only } } = parseArgs({ options: { only: { type: 'string' } } })
+const { values: { only } } = parseArgs({
+  options: {
+    only: { type: 'string' },
+  },
+})
 if (only !== undefined && only !== 'embedded' && only !== 'postgres') throw new Error('--only takes embedded or postgres')
 
 const scene = new Scene()
