@@ -2,6 +2,7 @@ import { StoreUnavailable, type Clock, type KeyStore, type Meter, type Remembere
 import type { Claim, ClaimOutcome, ClaimRequest, KeyId } from '../core/record.ts'
 import type { StoredReply } from '../core/reply.ts'
 import { RecentlyBuried } from './recently-buried.ts'
+import { RecentlyReplayed } from './recently-replayed.ts'
 import type { ReplyMemory } from './reply-memory.ts'
 
 /*
@@ -47,6 +48,7 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
   /** by the very object that the claim gave out: who completes has it in hand, and when nobody has, it is gone */
   const claims = new WeakMap<Claim, Claimed>()
   const buried = new RecentlyBuried(clock)
+  const replayed = new RecentlyReplayed()
   const looking = new Set<Promise<unknown>>()
   remote?.onBuried(forgetHere)
 
@@ -134,7 +136,7 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
       return undefined
     }
     meter.cacheHit('redis')
-    memory.remember(request.id, found)
+    if (replayed.again(request.id)) memory.remember(request.id, found)
     return { kind: 'replay', ...found }
   }
 

@@ -48,10 +48,13 @@ export function load(target: Target, ms: number, keys: Keys, prefix: string, ava
   return ran<Loaded>('load.ts', [target.port, CONNECTIONS, ms, keys, prefix, available])
 }
 
+/** The label of rounds that do not count. */
+export const WARM = 'warm'
+
 /** One round each that does not count (JIT, pools, page cache), then all cases in turn, again and again. */
 export async function alternate(cases: readonly Case[], rounds: number, ms: number): Promise<Map<string, Round[]>> {
   const results = new Map<string, Round[]>(cases.map(({ name }) => [name, []]))
-  for (const one of cases) await one.round('warm', ms)
+  for (const one of cases) await one.round(WARM, ms)
   for (let i = 0; i < rounds; i += 1) {
     for (const one of cases) results.get(one.name)?.push(await one.round(`r${i}`, ms))
   }
