@@ -12,8 +12,8 @@ import { fill, type Part } from './table.ts'
  * is missed.
  */
 const [FEW, MANY] = [10_000, Number(process.env['SCALE_KEYS'] ?? 10_000_000)]
-const ROUNDS = 12
-const CLAIMS_A_ROUND = 250
+const ROUNDS = 24
+const CLAIMS_A_ROUND = 125
 /** Rounds that do not count: prepared statements, and pages that come from the disk. */
 const WARM_ROUNDS = 2
 const MOST = 1.2
