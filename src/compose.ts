@@ -63,7 +63,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const passing = new Roster<Abortable>()
   const unsettled = new Roster<Promise<unknown>>()
   const flow: FlowDependencies = {
-    store, replies, upstream, clock, random, meter, journal, leases, underWay, unsettled,
+    store, replies, upstream, clock, random, meter, journal, leases, underWay, unsettled, life: { over: false },
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),
@@ -129,6 +129,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await tokens.close()
     await passed.close()
     await wakeups.close()
+    flow.life.over = true
     await store.close()
     await admin.close()
     journal.info('sidecar.stopped', { unsettled: unsettled.size })

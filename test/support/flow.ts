@@ -37,6 +37,7 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
     watch: new Watch({ store, wakeups, clock, random }),
     underWay: new Roster(),
     unsettled: new Roster(),
+    life: { over: false },
     checkpoint: null,
   }
   return {

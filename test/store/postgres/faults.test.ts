@@ -1,5 +1,6 @@
 import type { Client } from 'pg'
 import t, { test } from 'tap'
+import type { KeyStore } from '../../../src/core/ports.ts'
 import { needs } from '../../support/services/needs.ts'
 import { postgresUrl, startPostgres } from '../../support/services/postgres.ts'
 import { claimed, completion, event, request } from '../../contract/situation.ts'
@@ -53,6 +54,26 @@ test('what a deadlock has rolled back is tried again', async (t) => {
   await other.query(LOCKED, [hex(a.id)])
   await other.query('commit')
   t.strictSame(await written, ['written', 'written'])
+})
+
+test('two processes that fight over the same keys never stand in a deadlock', async (t) => {
+  const url = await postgresUrl()
+  const stores = [await openedStore(t, url, { connections: 8 }), await openedStore(t, url, { connections: 8 })]
+  const keys = Array.from({ length: 60 }, (_, n) => `key-${n}`)
+  const fight = async (store: KeyStore, side: number, key: string, round: number): Promise<void> => {
+    const outcome = await store.claim(request(key, `${side}-${round}`, { leaseMs: round % 3, onOrphan: { kind: 'take', withinMs: 3_600_000 } }))
+    if (outcome.kind !== 'claimed') return
+    if (round % 2 === 0) await Promise.all([store.renew([{ claim: outcome.claim, leaseMs: 1 }]), store.abandon(outcome.claim, 'deadline', 1)])
+    else await Promise.all([store.renew([{ claim: outcome.claim, leaseMs: 1 }]), store.release(outcome.claim)])
+  }
+  for (let round = 0; round < 20; round += 1) {
+    const order = round % 2 === 0 ? keys : keys.toReversed()
+    await Promise.all(stores.flatMap((store, side) => (side === 0 ? order : order.toReversed()).map((key) => fight(store, side, key, round))))
+    await Promise.all(stores.map((store) => store.reap(10)))
+  }
+  await Promise.all(stores.map((store) => store.close()))
+  const { rows } = await (await connected(t, url)).query<{ deadlocks: string }>('select deadlocks from pg_stat_database where datname = current_database()')
+  t.equal(Number(rows[0]?.deadlocks), 0)
 })
 
 test('a row that somebody keeps locked fails alone: its neighbours are answered, and nothing of it was written', async (t) => {
