@@ -1,5 +1,5 @@
 import { startRedis } from '../support/services/redis.ts'
-import { startProduct } from './product.ts'
+import { startProduct, type Product } from './product.ts'
 import { load, measured, WARM, type Case } from './rounds.ts'
 import type { Scene, Target } from './scene.ts'
 import type { Server } from './servers.ts'
@@ -13,7 +13,7 @@ export const REDIS_BARS: Readonly<Record<string, readonly Bar[]>> = { [REPLAYING
 export interface RedisCases {
   readonly cases: readonly Case[]
   /** share of the replays that Redis answered, and not the memory or Postgres */
-  redisShare(): Promise<number>
+  redisShare(): number
 }
 
 /** What one process has completed is replayed by another one, each key once, so that no memory can have it. */
@@ -23,6 +23,7 @@ export async function redisCases(scene: Scene, upstream: Target, { postgres }: S
   const filling = await startProduct(scene, { upstream, name: 'filling', store })
   const replaying = await startProduct(scene, { upstream, name: 'replaying', store })
   let filled = { prefix: '', keys: 0 }
+  const answered = { byRedis: 0, atAll: 0 }
   return {
     cases: [
       {
@@ -37,15 +38,19 @@ export async function redisCases(scene: Scene, upstream: Target, { postgres }: S
         name: REPLAYING,
         async round(label, ms) {
           if (label === WARM) await load(replaying, ms, 'same', label) // its rounds are short: there are no more keys than were filled
-          return (await measured(replaying, () => load(replaying, ms, 'once', filled.prefix, filled.keys))).round
+          const before = await redisHits(replaying)
+          const { round, loaded } = await measured(replaying, () => load(replaying, ms, 'once', filled.prefix, filled.keys))
+          answered.byRedis += await redisHits(replaying) - before
+          answered.atAll += loaded.answered
+          return round
         },
       },
     ],
-    async redisShare() {
-      const hits = new Map<string, number>()
-      const text = await (await fetch(`http://127.0.0.1:${replaying.adminPort}/metrics`)).text()
-      for (const [, tier = '', count] of text.matchAll(/^onceward_reply_cache_hits_total\{tier="(\w+)"\} (\d+)$/gm)) hits.set(tier, Number(count))
-      return (hits.get('redis') ?? 0) / [...hits.values()].reduce((sum, count) => sum + count, 0)
-    },
+    redisShare: () => answered.byRedis / answered.atAll,
   }
+}
+
+async function redisHits({ adminPort }: Product): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+  return Number(/^onceward_reply_cache_hits_total\{tier="redis"\} (\d+)$/m.exec(text)?.[1] ?? 0)
 }
