@@ -3,6 +3,7 @@ import type { Claim, ClaimOutcome, ClaimRequest, KeyId } from '../core/record.ts
 import type { StoredReply } from '../core/reply.ts'
 import { Roster } from '../core/roster.ts'
 import { RecentlyBuried } from './recently-buried.ts'
+import { RecentlyReplayed } from './recently-replayed.ts'
 import type { ReplyMemory } from './reply-memory.ts'
 
 /*
@@ -49,6 +50,7 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
   const claims = new WeakMap<Claim, Claimed>()
   const buried = new RecentlyBuried(clock)
   const looking = new Roster<Promise<unknown>>()
+  const replayed = new RecentlyReplayed()
   remote?.onBuried(forgetHere)
 
   const store: KeyStore = {
@@ -142,7 +144,7 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
       return undefined
     }
     meter.cacheHit('redis')
-    memory.remember(request.id, found)
+    if (replayed.again(request.id)) memory.remember(request.id, found)
     return { kind: 'replay', ...found }
   }
 
