@@ -29,20 +29,20 @@ export async function attempts(entry: Entry, recovering: boolean, lease: Lease, 
   return { outcomes, verdict: judge(outcomes, recovering, entry.policy.status.rules) }
 }
 
-/** One attempt, ended by us after `withinMs`. */
-export async function attemptOnce(entry: Entry, recovering: boolean, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
+/** One attempt, ended by us after `withinMs`. Never rejects, as no attempt does. */
+export function attemptOnce(entry: Entry, recovering: boolean, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
   const { method, target, fields, hop } = entry.call
   const { status, closeDelimited } = entry.policy
+  const { socketWaitMs, keptReplyBytes } = deps.limits
   const attempt = deps.upstream.attempt(
     { method, target, fields: forwardedFields(fields, hop), body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
-    { ...deps.limits, closeDelimited, status, afterDoubt: recovering },
+    { socketWaitMs, keptReplyBytes, closeDelimited, status, afterDoubt: recovering },
   )
   const place = deps.underWay.enter(attempt)
   const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))
-  try {
-    return await attempt.outcome
-  } finally {
+  return attempt.outcome.then((outcome) => {
     cancel()
     deps.underWay.leave(place)
-  }
+    return outcome
+  })
 }

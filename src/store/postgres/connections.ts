@@ -74,7 +74,7 @@ export class Connections {
         await this.#change(until)
         connection = this.#idlest()
       }
-      const end = await connection.run(statement, values, until - this.#options.clock.monotonicMs())
+      const end = await connection.run(statement, values, Math.max(0, until - this.#options.clock.monotonicMs()))
       if (!this.#options.prepare) this.#wake()
       if (end.kind === 'rows') return end.rows
       const { kind, detail } = end.fault

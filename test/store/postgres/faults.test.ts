@@ -1,10 +1,9 @@
-import type { Client } from 'pg'
 import t, { test } from 'tap'
 import type { KeyStore } from '../../../src/core/ports.ts'
 import { needs } from '../../support/services/needs.ts'
 import { postgresUrl, startPostgres } from '../../support/services/postgres.ts'
 import { claimed, completion, event, request } from '../../contract/situation.ts'
-import { connected, openedStore, refusal, until } from './opened.ts'
+import { cancelWaits, connected, openedStore, refusal, until, waitFor } from './opened.ts'
 
 needs(t, 'postgres')
 
@@ -109,18 +108,15 @@ test('a commit whose wait for the standby was cancelled is not durable, whatever
   const url = await server.createDatabase()
   const store = await openedStore(t, url, { deadlineMs: 1500 })
   const admin = await connected(t, server.url)
-  await admin.query("alter system set synchronous_standby_names = 'absent'")
-  await admin.query('select pg_reload_conf()')
-  await until(async () => (await admin.query<{ names: string }>("select current_setting('synchronous_standby_names') as names")).rows[0]?.names === 'absent')
+  await waitFor(admin, 'absent')
   const wish = request('a', '1')
   const claim = store.claim(wish)
   const over = new AbortController()
   void claim.catch(() => undefined).finally(() => over.abort())
-  const cancelling = cancelUntil(over.signal, admin)
+  const cancelling = cancelWaits(admin, over.signal)
   t.equal((await refusal(claim)).written, 'unknown')
   t.ok(await cancelling >= 1)
-  await admin.query("alter system set synchronous_standby_names = ''")
-  await admin.query('select pg_reload_conf()')
+  await waitFor(admin, '')
   await until(() => store.claim(wish).then(({ kind }) => kind === 'claimed', () => false))
 })
 
@@ -139,13 +135,3 @@ test('a server that has become read-only is left, and used again when it takes w
   await admin.query('select pg_reload_conf()')
   await until(() => store.claim(request('d', '1')).then(({ kind }) => kind === 'claimed', () => false))
 })
-
-/** Cancels every wait for a standby; returns how many there were. */
-async function cancelUntil(over: AbortSignal, admin: Client): Promise<number> {
-  let cancelled = 0
-  while (!over.aborted) {
-    cancelled += (await admin.query("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")).rows.length
-    await new Promise((resolve) => { setTimeout(resolve, 20) })
-  }
-  return cancelled
-}
