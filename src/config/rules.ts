@@ -4,6 +4,7 @@ import { leadsTo, parseAddress, parseLoopback, parseOrigin, sameAddress } from '
 import { FORMATS } from './formats.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { IDEMPOTENCY, STATUS } from './policy-schema.ts'
+import { checkBudgets, checkRetry } from './retry-rules.ts'
 import { defaultsOf, SCHEMA, type Draft } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
 
@@ -20,7 +21,7 @@ export interface Judged {
 }
 
 export function crossCheck(judged: Judged, locate: Locate): Mistake[] {
-  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkRoutes(judged.draft, locate), ...checkPolicies(judged, locate)]
+  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkBudgets(judged.draft, locate), ...checkRoutes(judged.draft, locate), ...checkPolicies(judged, locate)]
 }
 
 function checkAddresses({ draft, refused }: Judged, locate: Locate): Mistake[] {
@@ -106,7 +107,7 @@ function checkPolicies({ draft, refused }: Judged, locate: Locate): Mistake[] {
     const retention = inDoubt('idempotency', 'retention') || inDoubt('idempotency', 'retention_bounds') ? [] : checkRetention(own, below, at, locate)
     const source = inDoubt('idempotency', 'key') || inDoubt('idempotency', 'key_from') ? [] : checkKeySource(own, below, at, locate)
     const exclusions = inDoubt('idempotency', 'fingerprint') ? [] : checkExclusions(own, below, at, locate)
-    return [...retention, ...source, ...exclusions, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate))]
+    return [...retention, ...source, ...exclusions, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate)), ...checkRetry(own.retry, draft, at, locate)]
   })
 }
 

@@ -1,48 +1,101 @@
-import { judge, type AttemptOutcome, type Verdict } from '../core/attempt.ts'
+import { judge, mayHaveActed, type AttemptOutcome, type Verdict } from '../core/attempt.ts'
+import { markRetry, tellDeadline } from '../core/attempt-fields.ts'
 import { forwardedFields } from '../core/forwarding.ts'
-import type { Attempt, Clock, Upstream } from '../core/ports.ts'
-import type { Roster } from '../core/roster.ts'
+import type { Attempt, Upstream } from '../core/ports.ts'
+import { isInProgress, isRepeatable, type GaveUp } from '../core/retry.ts'
 import type { Entry } from './admit.ts'
 import type { Lease } from './lease.ts'
+import { noteHealth, RetryLoop, type Course, type RetryDependencies } from './retry-loop.ts'
 
 /** What was tried for a claim, and what follows from all of it. */
 export interface Tried {
   readonly outcomes: readonly AttemptOutcome[]
   readonly verdict: Verdict
+  /** why there was no further attempt although the last one failed */
+  readonly gaveUp: GaveUp | null
 }
 
-export interface AttemptDependencies {
+export interface AttemptDependencies extends RetryDependencies {
   readonly upstream: Upstream
-  readonly clock: Clock
   readonly limits: { readonly socketWaitMs: number, readonly keptReplyBytes: number }
-  /** attempts under way, so that a shutdown can end them */
-  readonly underWay: Roster<Attempt>
+}
+
+/** What the attempts need to know of the claim, and how long anybody waits for them. */
+export interface Claiming {
+  /** an earlier attempt of this key, before this claim, may have run */
+  readonly recovering: boolean
+  readonly retainUntil: number
+  readonly lease: Lease
+  /** monotonic; at which the client is told that its request still runs */
+  readonly deadlineAt: number
 }
 
 /**
- * Tries, once for now: the retry loop will count and sleep here, with `judge` as its only judge. An attempt is ended
- * by us only at the end of `linger`: the deadline bounds the client's wait, not the upstream's work.
+ * Tries until there is an answer or nothing more to try. Nearly every request is answered at its first attempt, and for
+ * that nothing of the loop is made. An attempt is ended by us only at the end of `linger`, or for the next one: the
+ * deadline bounds the client's wait, not the upstream's work.
  */
-export async function attempts(entry: Entry, recovering: boolean, lease: Lease, deps: AttemptDependencies): Promise<Tried> {
+export async function attempts(entry: Entry, claiming: Claiming, deps: AttemptDependencies): Promise<Tried> {
+  const { policy } = entry
+  const { recovering, lease } = claiming
   const outcomes: AttemptOutcome[] = []
-  if (lease.trusted()) outcomes.push(await attemptOnce(entry, recovering, entry.policy.deadlineMs + entry.policy.lingerMs, deps))
-  return { outcomes, verdict: judge(outcomes, recovering, entry.policy.status.rules) }
+  let gaveUp: GaveUp | null = null
+  if (lease.trusted()) {
+    deps.pools.of(policy.retry.budget).budget.deposit()
+    if (policy.retry.perTryMs === null) outcomes.push(await attemptOnce(entry, recovering, claiming.deadlineAt, deps))
+    const kind = outcomes[0]?.kind
+    if (kind !== 'answered' && kind !== 'aborted') gaveUp = await new RetryLoop(guardedCourse(entry, claiming, outcomes, deps), outcomes, deps).run()
+  }
+  return { outcomes, verdict: judge(outcomes, recovering, policy.status.rules), gaveUp }
 }
 
-/** One attempt, ended by us after `withinMs`. */
-export async function attemptOnce(entry: Entry, recovering: boolean, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
-  const { method, target, fields, hop } = entry.call
-  const { status, closeDelimited } = entry.policy
-  const attempt = deps.upstream.attempt(
-    { method, target, fields: forwardedFields(fields, hop), body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
-    { ...deps.limits, closeDelimited, status, afterDoubt: recovering },
-  )
+/** The first attempt of a request, ended by us at the end of `linger`. */
+export async function attemptOnce(entry: Entry, recovering: boolean, deadlineAt: number, deps: AttemptDependencies, lingerMs = entry.policy.lingerMs): Promise<AttemptOutcome> {
+  const attempt = send(entry, recovering ? 2 : 1, recovering, deadlineAt, deps)
   const place = deps.underWay.enter(attempt)
-  const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))
+  const cancel = deps.clock.after(deadlineAt + lingerMs - deps.clock.monotonicMs(), () => attempt.abort('deadline'))
   try {
-    return await attempt.outcome
+    const outcome = await attempt.outcome
+    noteHealth(outcome, deps)
+    return outcome
   } finally {
     cancel()
     deps.underWay.leave(place)
   }
+}
+
+function send(entry: Entry, number: number, afterDoubt: boolean, deadlineAt: number, deps: AttemptDependencies): Attempt {
+  const { method, target, fields: sent, hop } = entry.call
+  const { status, closeDelimited, deadlineTo } = entry.policy
+  const fields = forwardedFields(sent, hop)
+  if (deadlineTo !== null) tellDeadline(fields, deadlineTo, deadlineAt - deps.clock.monotonicMs())
+  if (number > 1) markRetry(fields, number, () => parentId(deps))
+  return deps.upstream.attempt(
+    { method, target, fields, body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
+    { ...deps.limits, closeDelimited, status, afterDoubt },
+  )
+}
+
+/** What happened to a client that hung up changes nothing here: the claim was sent. */
+function guardedCourse(entry: Entry, { recovering, retainUntil, lease, deadlineAt }: Claiming, outcomes: readonly AttemptOutcome[], deps: AttemptDependencies): Course {
+  const { route, policy, retentionMs, call } = entry
+  const { whenUnsure, status } = policy
+  const doubted = (before: readonly AttemptOutcome[]): boolean => recovering || before.some(mayHaveActed)
+  return {
+    route,
+    retry: policy.retry,
+    deadlineAt,
+    endAt: deadlineAt + policy.lingerMs,
+    send: (number) => send(entry, recovering ? number + 1 : number, doubted(outcomes), deadlineAt, deps),
+    // the upstream remembers the key for so long after the first dispatch, which was no earlier than the claim
+    repeatsLost: () => isRepeatable(call.method) || (whenUnsure.kind === 'resend' && deps.clock.wallMs() < retainUntil - retentionMs + whenUnsure.withinMs),
+    isInquiry: (last) => isInProgress(last, doubted(outcomes.slice(0, -1)), status),
+    trusted: () => lease.trusted(),
+    whenGone: () => () => undefined,
+  }
+}
+
+/** W3C Trace Context: 8 bytes that are not all zero, which 64 random bits are not. */
+export function parentId({ random }: Pick<AttemptDependencies, 'random'>): string {
+  return Buffer.from(random.token(8), 'base64url').toString('hex')
 }

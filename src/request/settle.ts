@@ -2,6 +2,7 @@ import { statusOf, type AttemptOutcome, type UpstreamReply } from '../core/attem
 import type { Clock, Journal, KeyStore, Random } from '../core/ports.ts'
 import type { Claim, KeyRecord, WriteOutcome } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
+import { replyOf } from '../core/retry.ts'
 import type { Tried } from './attempts.ts'
 import { persist } from './persist.ts'
 
@@ -22,7 +23,7 @@ export interface SettleDependencies {
 /** Writes first; only then does anybody speak (invariant I2). Repeated while the process lives. */
 export async function settle(claimed: Claim, tried: Tried, deps: SettleDependencies): Promise<Settled> {
   const last = tried.outcomes.at(-1)
-  const reply = replyOf(last)
+  const reply = last === undefined ? null : replyOf(last)
   const { store } = deps
   const made = tried.outcomes.length
   switch (tried.verdict.as) {
@@ -52,13 +53,4 @@ function toStore(reply: UpstreamReply): StoredReply {
   if (reply.kind === 'streaming') return { kind: 'not-kept', status: statusOf(reply) }
   const { status, headers, body, trailers } = reply.reply
   return { kind: 'kept', reply: { status, headers: storable(headers), body, trailers } }
-}
-
-function replyOf(outcome: AttemptOutcome | undefined): UpstreamReply | null {
-  if (outcome === undefined) return null
-  switch (outcome.kind) {
-    case 'answered': case 'refused': case 'lost': return outcome.reply
-    case 'not_sent': case 'aborted': return null
-    default: return outcome satisfies never
-  }
 }

@@ -38,7 +38,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     whenUnsure: { kind: 'hold' },
     storeOutage: 'closed',
     claimWithinMs: 5000,
-    status: { rules: new Map(), inProgress: [] },
+    status: { rules: new Map(), inProgress: [], proofs: [] },
     unknownStatus: 504,
     closeDelimited: 'stream',
     deadlineMs: 30_000,

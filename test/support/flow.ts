@@ -1,3 +1,5 @@
+import { Breaker } from '../../src/core/breaker.ts'
+import { RetryBudget } from '../../src/core/budget.ts'
 import { Roster } from '../../src/core/roster.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Attempt, AttemptLimits, Clock, KeyStore, Upstream, UpstreamRequest, Wakeups } from '../../src/core/ports.ts'
@@ -5,6 +7,7 @@ import { admit } from '../../src/request/admit.ts'
 import type { Answer, Call } from '../../src/request/call.ts'
 import { handle, type FlowDependencies } from '../../src/request/handle.ts'
 import { LeaseKeeper } from '../../src/request/lease.ts'
+import { RetryPools } from '../../src/request/retry-pools.ts'
 import { OutageLog } from '../../src/request/unprotected.ts'
 import { Watch } from '../../src/request/watch.ts'
 import { NotedJournal, NotedMeter } from './quiet.ts'
@@ -36,6 +39,9 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
     outages: new OutageLog(clock, journal),
     watch: new Watch({ store, wakeups, clock, random }),
     underWay: new Roster(),
+    pools: new RetryPools(loaded.config.budgets, (_, settings) => new RetryBudget(settings, clock)),
+    breaker: loaded.config.breaker === null ? null : new Breaker(loaded.config.breaker),
+    stopping: () => false,
     unsettled: new Roster(),
     checkpoint: null,
   }
