@@ -74,7 +74,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   let stopping = false
   const retrying: RetryDependencies = { clock, random, meter, pools, breaker, underWay, stopping: () => stopping }
   const flow: FlowDependencies = {
-    ...retrying, store, replies, upstream, meter, journal, leases, unsettled,
+    ...retrying, store, replies, upstream, meter, journal, leases, unsettled, life: { over: false },
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),
@@ -145,6 +145,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await tokens.close()
     await passed.close()
     await wakeups.close()
+    flow.life.over = true
     await store.close()
     await admin.close()
     journal.info('sidecar.stopped', { unsettled: unsettled.size })

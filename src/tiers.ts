@@ -30,13 +30,17 @@ export interface Surroundings {
  * Opens Redis, if there is one, then the authority by `openAuthority`, which may publish by the words that Redis offers, and
  * puts the tiers together. Closing the store closes both.
  */
-export async function openTiers(surroundings: Surroundings, openAuthority: (words: Wakeups | null) => Promise<KeyStore>): Promise<Tiered & { readonly fleet: FleetBudgets | null }> {
+export async function openTiers(surroundings: Surroundings, openAuthority: (words: Wakeups | null) => Promise<{ readonly authority: KeyStore }>): Promise<Tiered & { readonly fleet: FleetBudgets | null }> {
   const redis = await redisOf(surroundings)
+  let opened: KeyStore | null = null
   try {
-    const tiers = await around(await openAuthority(redis?.wakeups ?? null), redis, surroundings)
-    return { ...tiers, fleet: redis }
+    const { authority } = await openAuthority(redis?.wakeups ?? null)
+    opened = authority
+    return { ...await around(authority, redis, surroundings), fleet: redis }
   } catch (error) {
-    await redis?.close() // its connections would keep the process alive
+    // what is open would keep the process alive
+    await opened?.close()
+    await redis?.close()
     throw error
   }
 }

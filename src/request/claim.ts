@@ -1,11 +1,12 @@
 import { differing } from '../core/fingerprint.ts'
 import { keyDigest } from '../core/key.ts'
-import { StoreUnavailable, type Clock, type Journal, type KeyStore, type Random } from '../core/ports.ts'
+import { StoreUnavailable, type KeyStore } from '../core/ports.ts'
 import type { ClaimOutcome, ClaimRequest, Claim } from '../core/record.ts'
+import type { Roster } from '../core/roster.ts'
 import { withWitness } from '../core/witness.ts'
 import type { Entry, Namespace } from './admit.ts'
 import { fingerprintUnder } from './compare.ts'
-import { persist } from './persist.ts'
+import { persistAside, type PersistDependencies } from './persist.ts'
 
 export type Claimed =
   | Exclude<ClaimOutcome, { kind: 'mismatch' }>
@@ -27,12 +28,11 @@ export interface Patience {
   readonly hung: Promise<'hung'> | null
 }
 
-export interface ClaimDependencies {
+export interface ClaimDependencies extends PersistDependencies {
   readonly store: KeyStore
   readonly namespace: Namespace
-  readonly clock: Clock
-  readonly random: Random
-  readonly journal: Journal
+  /** what a shutdown waits for */
+  readonly unsettled: Roster<Promise<unknown>>
 }
 
 /**
@@ -92,12 +92,14 @@ async function settleLate(claiming: Promise<ClaimOutcome>, request: ClaimRequest
  */
 function failed(error: unknown, request: ClaimRequest, sent: boolean, deps: ClaimDependencies): void {
   if (!(error instanceof StoreUnavailable)) deps.journal.error('claim.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
-  else if (error.written === 'unknown') void disownOnceKnown(request, sent, deps)
+  else if (error.written === 'unknown') disownOnceKnown(request, sent, deps)
 }
 
-async function disownOnceKnown(request: ClaimRequest, sent: boolean, deps: ClaimDependencies): Promise<void> {
-  const outcome = await persist(() => deps.store.claim({ ...request, onOrphan: { kind: 'hold' } }), deps)
-  if (outcome.kind === 'claimed') disown(outcome.claim, sent, deps)
+function disownOnceKnown(request: ClaimRequest, sent: boolean, deps: ClaimDependencies): void {
+  persistAside(async () => {
+    const outcome = await deps.store.claim({ ...request, onOrphan: { kind: 'hold' } })
+    if (outcome.kind === 'claimed') disown(outcome.claim, sent, deps)
+  }, deps)
 }
 
 /**
@@ -105,14 +107,14 @@ async function disownOnceKnown(request: ClaimRequest, sent: boolean, deps: Claim
  * must not end as free: the next one with this key is told that nobody knows.
  */
 function disown(claimed: Claim, sent: boolean, deps: ClaimDependencies): void {
-  if (sent) void persist(() => deps.store.abandon(claimed, 'sent-unprotected', 1), deps)
+  if (sent) persistAside(() => deps.store.abandon(claimed, 'sent-unprotected', 1), deps)
   else releaseUnused(claimed, deps)
 }
 
 /** A row that this holder took over from somebody else has a higher fence and is left to be a doubt, which it was. */
 function releaseUnused(claimed: Claim, deps: ClaimDependencies): void {
   if (claimed.fence > 1) return
-  void persist(() => deps.store.release(claimed), deps)
+  persistAside(() => deps.store.release(claimed), deps)
 }
 
 function claimRequest(entry: Entry, deps: ClaimDependencies): ClaimRequest {

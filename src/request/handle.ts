@@ -9,6 +9,7 @@ import { claim } from './claim.ts'
 import { fingerprintUnder } from './compare.ts'
 import { Flight, type Flights } from './flight.ts'
 import type { LeaseKeeper } from './lease.ts'
+import type { Life } from './persist.ts'
 import { settle } from './settle.ts'
 import { sendUnprotected, type OutageLog } from './unprotected.ts'
 import { accompany, follow, join } from './wait.ts'
@@ -36,6 +37,7 @@ export interface FlowDependencies extends AttemptDependencies {
   readonly outages: OutageLog
   /** flights that are not settled yet; a shutdown waits for them */
   readonly unsettled: Roster<Promise<unknown>>
+  readonly life: Life
   readonly checkpoint: Checkpoint | null
 }
 

@@ -1,10 +1,10 @@
 import { statusOf, type AttemptOutcome, type UpstreamReply } from '../core/attempt.ts'
-import type { Clock, Journal, KeyStore, Random } from '../core/ports.ts'
+import type { KeyStore } from '../core/ports.ts'
 import type { Claim, KeyRecord, WriteOutcome } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
 import { replyOf } from '../core/retry.ts'
 import type { Tried } from './attempts.ts'
-import { persist } from './persist.ts'
+import { persist, type PersistDependencies } from './persist.ts'
 
 export type Settled =
   | { readonly kind: 'completed', readonly live: UpstreamReply, readonly stored: StoredReply }
@@ -13,11 +13,8 @@ export type Settled =
   /** somebody superseded us: what the store says now is the truth */
   | { readonly kind: 'fenced', readonly found: KeyRecord | undefined }
 
-export interface SettleDependencies {
+export interface SettleDependencies extends PersistDependencies {
   readonly store: KeyStore
-  readonly clock: Clock
-  readonly random: Random
-  readonly journal: Journal
 }
 
 /** Writes first; only then does anybody speak (invariant I2). Repeated while the process lives. */

@@ -8,13 +8,15 @@ import { parseArguments } from '../../src/cli/arguments.ts'
 import { keys } from '../../src/cli/keys.ts'
 import { EXIT } from '../../src/cli/output.ts'
 import { serverBehind } from '../support/server-behind.ts'
+import { countingUpstream } from '../support/counting-upstream.ts'
 import { needs } from '../support/services/needs.ts'
+import { postgresUrl } from '../support/services/postgres.ts'
 import { startRedis } from '../support/services/redis.ts'
 import { SidecarProcess } from '../support/sidecar-process.ts'
 import { startForTest } from '../support/start-sidecar.ts'
 import { switchablePort } from '../support/switchable-port.ts'
 
-needs(t, 'redis')
+needs(t, 'redis', 'postgres')
 
 const CLIENTS = 16
 /** Each key is sent so often: new, from Redis, from memory. */
@@ -117,6 +119,28 @@ test('a reply that another process has filled is replayed from Redis, then from 
   t.match(await two.post('k'), { body: 'n1' })
   t.equal(await two.metric('onceward_reply_cache_hits_total{tier="memory"}'), 1)
   t.notMatch(two.log(), server.port.toString(), 'the URL is in no log')
+})
+
+test('two sidecars on one Postgres and one Redis: waiters of one are woken by words, replies of one are replayed by the other', async (t) => {
+  const url = await postgresUrl()
+  const server = await startRedis(t)
+  const upstream = await countingUpstream(t, 300)
+  const yaml = `store: { postgres: { url: "${url}" }, redis: "${server.url}" }\ndefaults: { idempotency: { in_flight: { wait: 10s } } }`
+  const [one, other] = [await startForTest(t, upstream.origin, { yaml }), await startForTest(t, upstream.origin, { yaml })]
+  await usable(one)
+  await usable(other)
+  const first = one.post('k1')
+  await upstream.began()
+  const waiting = Promise.all(Array.from({ length: 20 }, () => other.post('k1')))
+  const answer = await first
+  const settledAt = performance.now()
+  for (const waiter of await waiting) t.match(waiter, { status: 200, body: answer.body, headers: { 'idempotent-replayed': 'true' } })
+  t.comment(`20 waiters of the other process were answered ${(performance.now() - settledAt).toFixed(1)} ms after the first`)
+  const second = await one.post('k2')
+  while ((await keysOf(server)).length < 2) await new Promise((resolve) => { setTimeout(resolve, 5) })
+  t.match(await other.post('k2'), { status: 200, body: second.body, headers: { 'idempotent-replayed': 'true' } })
+  t.ok(await other.metric('onceward_reply_cache_hits_total{tier="redis"}') >= 1)
+  t.equal(upstream.executions(), 2)
 })
 
 test('what the command line evicts is gone from Redis, and without Redis it is refused', async (t) => {

@@ -1,9 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'tap'
+import t, { test } from 'tap'
+import { needs } from '../support/services/needs.ts'
+import { postgresUrl } from '../support/services/postgres.ts'
 import { serverBehind } from '../support/server-behind.ts'
 import { startForTest } from '../support/start-sidecar.ts'
+
+needs(t, 'postgres')
 
 const secretOf = (byte: number): string => Buffer.alloc(32, byte).toString('base64')
 
@@ -34,6 +38,19 @@ test('stored replies are sealed on the disk, through the replacement of a key an
     t.match(await sidecar.post('open'), { body: 'balance 100' }, 'what was stored without keys')
   })
   t.equal(upstream.requests.length, 2, 'nothing ran again')
+})
+
+test('in Postgres, too', async (t) => {
+  const upstream = await serverBehind(t, (response) => response.setHeader('x-account', 'account 4711').end('balance 100'))
+  const url = await postgresUrl()
+  const on = (store: string): string => `store: { postgres: "${url}"${store} }`
+  const sealed = await startForTest(t, upstream.origin, { yaml: on(`, sealing: { keys: [{ id: a, secret: ${secretOf(1)} }] }`) })
+  t.match(await sealed.post('k'), { status: 200, body: 'balance 100' })
+  const other = await startForTest(t, upstream.origin, { yaml: on(`, sealing: { keys: [{ id: b, secret: ${secretOf(2)} }, { id: a, secret: ${secretOf(1)} }] }`) })
+  t.match(await other.post('k'), { body: 'balance 100', headers: { 'x-account': 'account 4711', 'idempotent-replayed': 'true' } })
+  const without = await startForTest(t, upstream.origin, { yaml: on('') })
+  t.match(await without.post('k'), { status: 503, problem: 'store-unavailable' })
+  t.equal(upstream.requests.length, 1)
 })
 
 function onDisk(folder: string): string {

@@ -83,11 +83,11 @@ export const TRAPS: Readonly<Record<number, Trap>> = {
 
   // Stores
   48: tested('failing open by default', 'e2e/invariants.test.ts', 'I5 the authority decides: when it is gone, nothing is sent on a guess'),
-  49: later('a failover of Redis forgets the lock', 4),
+  49: tested('a failover of Redis forgets the lock', 'regression/49-redis-holds-no-lock.test.ts', 'a Redis that forgets everything while a request runs, or is gone, lets nobody run it again'),
   50: tested('waiters hold connections', 'request/waiters.test.ts', '5,000 who wait for another process cost one claim, one flag and one look, hold no body, and are all told the one answer'),
-  51: later('set and expire in two steps', 4),
+  51: tested('set and expire in two steps', 'store/redis/troubles.test.ts', 'a value lives as long as its retention, and no longer than configured'),
   52: tested('a corrupt record taken for none', 'store/damage.test.ts', 'a flipped byte in the database'),
-  53: later('a cache that remembers what was not there', 4),
+  53: tested('a cache that remembers what was not there', 'store/tiered.test.ts', 'that a key was not there, or in flight, is remembered by nobody'),
   54: tested('a purge that deletes in bulk or takes what is unresolved; partitions come with issue 4', 'contract/upkeep.ts', 'the sweep deletes completed records past their retention, a few at a time'),
   55: unreachable('regions of which the last writer wins', 'no store is offered that has more than one writer for a key; the embedded one belongs to one process'),
 

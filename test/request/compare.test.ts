@@ -5,6 +5,7 @@ import { specText, type FingerprintSpec } from '../../src/core/fingerprint-spec.
 import type { Policy } from '../../src/core/policy.ts'
 import type { KeyStore } from '../../src/core/ports.ts'
 import type { ClaimOutcome, KeyRecord } from '../../src/core/record.ts'
+import { Roster } from '../../src/core/roster.ts'
 import type { Entry } from '../../src/request/admit.ts'
 import type { Ending } from '../../src/request/answer.ts'
 import { claim, type Claimed } from '../../src/request/claim.ts'
@@ -40,7 +41,7 @@ function dependencies(store?: KeyStore) {
   let tokens = 0
   const random = { uniform: () => 0.5, token: () => `token-${tokens += 1}` }
   const used = store ?? new MemoryKeyStore(clock)
-  return { store: used, watch: new Watch({ store: used, wakeups: null, clock, random }), namespace: NAMESPACE, clock, random, journal: new NotedJournal() }
+  return { store: used, watch: new Watch({ store: used, wakeups: null, clock, random }), namespace: NAMESPACE, clock, random, journal: new NotedJournal(), unsettled: new Roster<Promise<unknown>>(), life: { over: false } }
 }
 
 const headers = fc.subarray(['x-version', 'x-none'])

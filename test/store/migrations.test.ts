@@ -1,10 +1,16 @@
-import { readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
 import { test } from 'tap'
+import type { KeyRecord } from '../../src/core/record.ts'
+import { checksumOf, columnsOf, sealFields } from '../../src/store/sqlite/rows.ts'
+import { createWitness, openWitness, writeWitness } from '../../src/store/sqlite/witness.ts'
+import { keptReply, readable, request, RETENTION_MS, START_MS } from '../contract/situation.ts'
 import { folderOf, open, refusal, replayOf, settle } from './folder.ts'
 
-const MIGRATIONS = readdirSync(join(import.meta.dirname, '../../src/store/sqlite/migrations')).toSorted()
+const FOLDER = join(import.meta.dirname, '../../src/store/sqlite/migrations')
+const MIGRATIONS = readdirSync(FOLDER).toSorted()
 
 function appliedIn(dataDir: string): unknown[] {
   const database = new DatabaseSync(join(dataDir, 'onceward.db'))
@@ -51,4 +57,46 @@ test('the table refuses a record whose columns do not fit its state', async (t) 
   const misfits = ["state = 'in_flight'", "state = 'uncertain'", "state = 'unheard of'", 'status = null', 'body = null', 'lease_until = 1', "cause = 'deadline'", 'fence = 0', 'completed_at = null']
   for (const misfit of misfits) t.throws(() => database.exec(`update key_record set ${misfit}`), { code: 'ERR_SQLITE_ERROR' }, misfit)
   database.close()
+})
+
+/** A database as the first two migrations made it, with completed keys, as an earlier program left it behind. */
+function writtenBeforeTheJournal(dataDir: string, names: readonly string[]): void {
+  mkdirSync(dataDir, { recursive: true })
+  const database = new DatabaseSync(join(dataDir, 'onceward.db'))
+  database.exec('pragma journal_mode = wal; create table migration (number integer primary key, name text not null, applied_at integer not null) strict')
+  for (const [i, name] of MIGRATIONS.slice(0, 2).entries()) {
+    database.exec(readFileSync(join(FOLDER, name), 'utf8'))
+    database.prepare('insert into migration values (?, ?, 0)').run(i + 1, name)
+  }
+  for (const name of names) {
+    const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route } = request(name, '1')
+    const stored = keptReply(`reply of ${name}`)
+    if (stored.kind !== 'kept') throw new Error('a kept reply is kept')
+    const reply = { ...stored.reply, headers: [sealFields(stored.reply.headers)], trailers: [sealFields(stored.reply.trailers)] }
+    const record: KeyRecord = {
+      id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, fence: 1, attempts: 1,
+      createdAt: START_MS, retainUntil: START_MS + RETENTION_MS, state: 'completed', completedAt: START_MS, reply: { kind: 'kept', reply },
+    }
+    const columns = columnsOf(record)
+    database.prepare(`insert into key_record values (null, ${columns.map(() => '?').join(', ')}, ?)`).run(...columns, checksumOf(columns, 0))
+  }
+  database.prepare('update ledger set commit_number = 9, completed = ?, checksum = ?').run(names.length, crc32(`9\n0\n0\n${names.length}`))
+  database.close()
+  const witness = join(dataDir, 'onceward.witness')
+  createWitness(witness)
+  writeWitness(openWitness(witness), 9)
+}
+
+test('a database of before the journal is taken over, and its keys answer as before', async (t) => {
+  const dataDir = join(folderOf(t), 'data')
+  const names = Array.from({ length: 200 }, (_, i) => `old-${i}`)
+  writtenBeforeTheJournal(dataDir, names)
+  for (let start = 0; start < 2; start += 1) {
+    const store = await open(dataDir)
+    for (const name of names) t.strictSame(await replayOf(store, name), readable(keptReply(`reply of ${name}`)))
+    t.match(await store.find({ keyDigest: request('old-7', '1').keyDigest }, 2), [{ id: request('old-7', '1').id }])
+    await settle(store, [`new-${start}`])
+    t.match(await store.census(), { completed: names.length + start + 1 })
+    await store.close()
+  }
 })

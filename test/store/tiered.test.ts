@@ -160,3 +160,15 @@ test('the trail and the flags are the authority\'s', async (t) => {
   t.match(await one.store.audit(1), [{ verb: 'evict', id }])
   t.equal(await one.store.flag(id), 'settled')
 })
+
+test('that a key was not there, or in flight, is remembered by nobody', async (t) => {
+  const { one, two, remote } = scene()
+  const claim = await claimed(one.store, request('a', '1'))
+  t.match(await two.store.claim(request('a', '2')), { kind: 'busy' })
+  await one.store.release(claim)
+  const again = await claimed(two.store, request('a', '3'))
+  t.match(await one.store.claim(request('a', '4')), { kind: 'busy' })
+  t.strictSame([remote.kept.size, one.replies.recall(id), two.replies.recall(id)], [0, undefined, undefined])
+  await two.store.complete(again, completion('done'))
+  t.match(await one.store.claim(request('a', '5')), { kind: 'replay' })
+})

@@ -43,6 +43,7 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
     breaker: loaded.config.breaker === null ? null : new Breaker(loaded.config.breaker),
     stopping: () => false,
     unsettled: new Roster(),
+    life: { over: false },
     checkpoint: null,
   }
   return {

@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis'
+import type { Random } from '../../core/ports.ts'
 import type { Login, RedisTarget } from '../../core/redis-target.ts'
 
 /*
@@ -11,6 +12,7 @@ export interface ConnectionOptions {
   readonly target: RedisTarget
   /** PEM of the authorities that may have signed the servers' certificates; null: those that node trusts */
   readonly ca: string | null
+  readonly random: Pick<Random, 'uniform'>
 }
 
 export type Client = Redis | Cluster
@@ -31,9 +33,10 @@ export async function connect(options: ConnectionOptions, use: 'commands' | 'sub
   return client
 }
 
-async function open({ target, ca }: ConnectionOptions, patience: { readonly enableOfflineQueue: boolean, readonly maxRetriesPerRequest: number | null }): Promise<Client> {
+async function open({ target, ca, random }: ConnectionOptions, patience: { readonly enableOfflineQueue: boolean, readonly maxRetriesPerRequest: number | null }): Promise<Client> {
   const { Cluster, Redis } = await import('ioredis')
   const tls = ca === null ? {} : { ca }
+  const reconnectAfterMs = pauses(random)
   const shared = {
     ...credentials(target.login),
     ...(target.tls ? { tls } : {}),
@@ -97,6 +100,7 @@ function reconnectOnError(error: Error): boolean {
   return error.message.startsWith('READONLY')
 }
 
-function reconnectAfterMs(times: number): number {
-  return Math.min(LONGEST_RECONNECT_MS, 50 * 2 ** Math.min(times, 10))
+/** Doubling, and jittered down to half: the processes of a fleet do not come back as one. */
+function pauses(random: Pick<Random, 'uniform'>): (times: number) => number {
+  return (times) => Math.ceil(Math.min(LONGEST_RECONNECT_MS, 50 * 2 ** Math.min(times, 10)) * (0.5 + random.uniform() / 2))
 }

@@ -30,8 +30,8 @@ export interface OpenRedis extends FleetBudgets {
 
 /** Does not wait for Redis, which may come later, or go. */
 export async function openRedis({ target, ca, service, ...options }: RedisOptions): Promise<OpenRedis> {
-  const client = await connect({ target, ca }, 'commands')
-  const words = new Words(client, await connect({ target, ca }, 'subscriptions'), service)
+  const client = await connect({ target, ca, random: options.random }, 'commands')
+  const words = new Words(client, await connect({ target, ca, random: options.random }, 'subscriptions'), service)
   const opened: RedisReplies[] = []
   return {
     wakeups: redisWakeups(words),

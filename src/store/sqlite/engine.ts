@@ -4,7 +4,7 @@ import { reasonOf } from './faults.ts'
 import { FileWatch, filesIn, type StoreFiles } from './files.ts'
 import { Folding, type Transact } from './folding.ts'
 import { KeyRows } from './key-rows.ts'
-import { openDatabase, lockAndSettle } from './opening.ts'
+import { openDatabase, lockAndSettle, Refused } from './opening.ts'
 import { perform } from './operations.ts'
 import { prepareAll, type Statements } from './statements.ts'
 import { Bodies, fromJson, toJson, unpack, type Answer, type Answers, type Batch, type Call, type FoldingSizes, type WorkerOptions } from './wire.ts'
@@ -46,7 +46,7 @@ export class Engine {
     this.#files = filesIn(dataDir)
     this.#database = openDatabase(this.#files, dataDir, quickCheckUpToBytes, nowMs)
     this.#sql = prepareAll(this.#database)
-    this.#rows = new KeyRows(this.#sql)
+    this.#rows = rowsOf(this.#sql, this.#files)
     this.#folding = new Folding(this.#rows, this.#sizes)
     this.#witness = openWitness(this.#files.witness)
     writeWitness(this.#witness, this.#rows.commitNumber)
@@ -196,6 +196,15 @@ export class Engine {
     } catch {
       // Still full: what writes fails, and what reads is answered.
     }
+  }
+}
+
+/** Reads what a crash has left in the journal. Throws Refused. */
+function rowsOf(sql: Statements, files: StoreFiles): KeyRows {
+  try {
+    return new KeyRows(sql)
+  } catch (error) {
+    throw new Refused(`${files.database} is damaged: ${reasonOf(error).detail}. Restore it together with its log and witness.`, { cause: error })
   }
 }
 

@@ -40,7 +40,7 @@ test('a server that hangs is unknown by the deadline, and its return is noticed'
   t.equal((await refusal(store.complete(claim, completion('done')))).written, 'unknown')
   await refusal(store.claim(request('b', '1')))
   server.resume()
-  t.ok(await backAfter(store, 'c') < BACK_MS + 3000, 'an attempt that hangs takes three seconds to be given up')
+  t.ok(await backAfter(store, 'c') < BACK_MS)
   t.equal(await store.complete(claim, completion('done')), 'written')
 })
 

@@ -22,7 +22,7 @@ test('sentinels lead to the new master after a failover', async (t) => {
   t.ok(await replies.get(idOf('a')))
   await master.kill()
   const gone = await timed(idOf('a'))
-  t.ok(gone.tookMs < 90, `a look-up took ${gone.tookMs.toFixed(1)} ms`)
+  t.not(gone.ended, 'late', `a look-up took ${gone.tookMs.toFixed(1)} ms`)
   const startedAt = Date.now()
   await until(() => replies.answers && replies.takes, 30_000)
   t.comment(`it answered again after ${Date.now() - startedAt} ms`)
@@ -35,7 +35,7 @@ test('a paused master is replaced, and is of no use when it wakes up as a replic
   const { put, replies, timed, meter } = await scene(t, `redis+sentinel://${sentinels.join(',')}/${masterName}`)
   await put(idOf('a'))
   master.pause()
-  t.ok((await timed(idOf('a'))).tookMs < 90)
+  t.equal((await timed(idOf('a'))).ended, 'in time')
   await until(() => replies.answers && replies.takes, 30_000)
   master.resume()
   await put(idOf('b'))
@@ -45,7 +45,7 @@ test('a paused master is replaced, and is of no use when it wakes up as a replic
 
 test('a cluster gives each key to its node, and a moved slot is followed', async (t) => {
   const nodes = await startCluster(t, { user: ['default on nopass ~* &* +@all', `${ACL} +cluster|slots +cluster|info`] })
-  const { put, replies, meter } = await scene(t, `redis+cluster://onceward:s3cr%25t@${nodes.map(({ host, port }) => `${host}:${port}`).join(',')}`)
+  const { put, replies, meter, timed } = await scene(t, `redis+cluster://onceward:s3cr%25t@${nodes.map(({ host, port }) => `${host}:${port}`).join(',')}`)
   const ids = Array.from({ length: 60 }, (_, n) => idOf(`key-${n}`))
   for (const id of ids) replies.put(id, remembered(id))
   await until(() => meter.fills.length === ids.length)
@@ -68,9 +68,8 @@ test('a cluster gives each key to its node, and a moved slot is followed', async
 
   await nodes[2]?.command('LPUSH', 'x', 'y').catch(() => undefined)
   nodes[2]?.pause()
-  const startedAt = Date.now()
-  await Promise.all(ids.map((id) => replies.get(id)))
-  t.ok(Date.now() - startedAt < 120, `with one node hung ${ids.length} look-ups took ${Date.now() - startedAt} ms`)
+  const many = await Promise.all(ids.map((id) => timed(id)))
+  t.ok(many.every(({ ended }) => ended !== 'late'), `with one node hung ${ids.length} look-ups took ${Math.max(...many.map(({ tookMs }) => tookMs)).toFixed(1)} ms`)
   nodes[2]?.resume()
   await until(() => replies.answers && replies.takes, 30_000)
   t.ok(await replies.get(moving))
@@ -94,8 +93,7 @@ test('an ACL user needs these commands and keys, and a wrong password is no trou
   const refused = await sceneBefore(t, `redis://onceward:wrong@127.0.0.1:${server.port}`)
   await new Promise((resolve) => { setTimeout(resolve, 400) })
   t.notOk(refused.replies.answers)
-  const { found, tookMs } = await refused.timed(idOf('a'))
-  t.ok(found === undefined && tookMs < 5)
+  t.match(await refused.timed(idOf('a')), { found: undefined, ended: 'at once' })
 })
 
 test('TLS with an authority of our own; without it the certificate is refused', async (t) => {

@@ -14,8 +14,15 @@ export interface Scene {
   readonly meter: NotedMeter
   /** puts, and waits until it is there or is not going to be */
   readonly put: (id: string, what?: Remembered) => Promise<void>
-  /** one look-up and what it took, in ms */
-  readonly timed: (id: string) => Promise<{ readonly found: Remembered | undefined, readonly tookMs: number }>
+  readonly timed: (id: string) => Promise<Timed>
+}
+
+/** One look-up, and what it took. */
+export interface Timed {
+  readonly found: Remembered | undefined
+  readonly tookMs: number
+  /** at once: before anything else had its turn; in time: before a timer of 50 ms and one of 15 ms after it, which are as late as all timers of a busy machine */
+  readonly ended: 'at once' | 'in time' | 'late'
 }
 
 export const SECRET = Buffer.alloc(32, 7).toString('base64url')
@@ -51,8 +58,13 @@ export async function sceneBefore(t: Test, url: string, { ca, secret = SECRET, s
     },
     async timed(id) {
       const startedAt = performance.now()
+      let ended: Timed['ended'] = 'at once'
+      const turn = setImmediate(() => { ended = 'in time' })
+      let timer = setTimeout(() => { timer = setTimeout(() => { ended = 'late' }, 15) }, 50)
       const found = await replies.get(id)
-      return { found, tookMs: performance.now() - startedAt }
+      clearImmediate(turn)
+      clearTimeout(timer)
+      return { found, tookMs: performance.now() - startedAt, ended }
     },
   }
 }

@@ -3,16 +3,9 @@ import { needs } from '../../support/services/needs.ts'
 import { startRedis } from '../../support/services/redis.ts'
 import { idOf, remembered, scene, sceneBefore, until } from './scene.ts'
 
-/*
- * Every trouble that Redis can make is a miss within 50 ms, and then costs nothing. On a busy machine timers are late:
- * the bound here allows for that, and the figures are printed.
- */
+/* Every trouble that Redis can make is a miss within 50 ms, and then costs nothing. The figures are printed. */
 
 needs(t, 'redis')
-
-const BOUND_MS = 50
-const LATE_TIMERS_MS = 40
-const FREE_MS = 5
 
 const a = idOf('a')
 
@@ -54,17 +47,17 @@ test('a server that hangs costs 50 ms once, whoever else waits is released, and 
   await put(a)
   server.pause()
   const [first, second] = await Promise.all([timed(a), new Promise((resolve) => { setTimeout(resolve, 30) }).then(() => timed(a))])
-  t.ok(first.tookMs < BOUND_MS + LATE_TIMERS_MS, `the first look-up took ${first.tookMs.toFixed(1)} ms`)
-  t.ok(second.tookMs < 20 + LATE_TIMERS_MS, `one that began 30 ms later took ${second.tookMs.toFixed(1)} ms`)
+  t.equal(first.ended, 'in time', `the first look-up took ${first.tookMs.toFixed(1)} ms`)
+  t.ok(second.tookMs < first.tookMs, `one that began 30 ms later took ${second.tookMs.toFixed(1)} ms`)
   const after = await timed(a)
-  t.ok(after.tookMs < FREE_MS, `and then ${after.tookMs.toFixed(2)} ms`)
+  t.equal(after.ended, 'at once', `and then ${after.tookMs.toFixed(2)} ms`)
   replies.put(idOf('b'), remembered('lost'))
   t.strictSame(meter.fills, ['stored', 'dropped'])
   t.equal(await replies.bury(a), 'unknown')
   await new Promise((resolve) => { setTimeout(resolve, 1500) })
   t.notOk(replies.answers, 'no probe was answered meanwhile')
-  const worst = Math.max(...(await Promise.all(Array.from({ length: 200 }, () => timed(a)))).map(({ tookMs }) => tookMs))
-  t.ok(worst < LATE_TIMERS_MS, `200 look-ups of a hung server took ${worst.toFixed(2)} ms at most`)
+  const many = await Promise.all(Array.from({ length: 200 }, () => timed(a)))
+  t.ok(many.every(({ ended }) => ended === 'at once'), `200 look-ups of a hung server took ${Math.max(...many.map(({ tookMs }) => tookMs)).toFixed(2)} ms at most`)
   server.resume()
   await until(() => replies.answers && replies.takes)
   t.match(await replies.get(a), { operationRef: 'op_1' })
@@ -77,8 +70,8 @@ test('a server that is killed and comes back empty is a miss, then is filled aga
   await server.kill()
   const gone = await timed(a)
   t.equal(gone.found, undefined)
-  t.ok(gone.tookMs < BOUND_MS + LATE_TIMERS_MS, `a look-up took ${gone.tookMs.toFixed(1)} ms`)
-  t.ok((await timed(a)).tookMs < FREE_MS)
+  t.not(gone.ended, 'late', `a look-up took ${gone.tookMs.toFixed(1)} ms`)
+  t.equal((await timed(a)).ended, 'at once')
   await server.restart()
   await until(() => replies.answers && replies.takes)
   t.equal(await replies.get(a), undefined)
@@ -88,10 +81,10 @@ test('a server that is killed and comes back empty is a miss, then is filled aga
 
 test('a server that was never there is no trouble at the start', async (t) => {
   const { timed, replies, meter } = await sceneBefore(t, 'redis://127.0.0.1:1')
-  t.ok((await timed(a)).tookMs < FREE_MS)
+  t.equal((await timed(a)).ended, 'at once')
   replies.put(a, remembered('lost'))
   await new Promise((resolve) => { setTimeout(resolve, 500) })
-  t.ok((await timed(a)).tookMs < FREE_MS)
+  t.equal((await timed(a)).ended, 'at once')
   t.strictSame([meter.misses, meter.fills], [['unavailable', 'unavailable'], ['dropped']])
 })
 
