@@ -32,9 +32,12 @@ export function parseHttpDate(text: string, wallMs: number): number | null {
   return Date.UTC(fullYear(year, wallMs), index, date, hours, minutes, seconds)
 }
 
+/** Of the Gregorian calendar: 365.2425 days. */
+const MEAN_YEAR_MS = 31_556_952_000
+
 function fullYear(year: string, wallMs: number): number {
   if (year.length === 4) return Number(year)
-  const now = new Date(wallMs).getUTCFullYear()
+  const now = 1970 + Math.floor(wallMs / MEAN_YEAR_MS)
   const near = Math.floor(now / 100) * 100 + Number(year)
   return near > now + 50 ? near - 100 : near
 }
