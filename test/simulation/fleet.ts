@@ -78,17 +78,6 @@ function pauseMs(perSecond: number, uniform: () => number): number {
   return -Math.log(1 - uniform()) * 1000 / perSecond
 }
 
-/** A generator that is the same everywhere (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 const SCENE = {
   sidecars: 200, offeredPerSecond: 5, attempts: 4,
   outage: { fromMs: 20_000, toMs: 80_000 }, capacityPerSecond: 2000, lastsMs: 140_000,
