@@ -13,7 +13,7 @@ interface Scene {
   readonly upstream: ScheduledUpstream
   readonly store: MemoryKeyStore
   /** moves time until it is told */
-  ask(key: string, more?: Parameters<FlowOfOneProcess['send']>[1]): Promise<string>
+  readonly ask: (key: string, more?: Parameters<FlowOfOneProcess['send']>[1]) => Promise<string>
 }
 
 async function scene(schedule: Schedule, yaml = '{}', uniform?: () => number): Promise<Scene> {
