@@ -92,7 +92,7 @@ export const TRAPS: Readonly<Record<number, Trap>> = {
   55: unreachable('regions of which the last writer wins', 'no store is offered that has more than one writer for a key; the embedded one belongs to one process'),
 
   // Retries
-  56: tested('transport errors repeated for any method; the loop of issue 5 is held to the same', 'e2e/invariants.test.ts', 'I8 retries never multiply: the upstream sees what the client sent, and no more'),
+  56: tested('transport errors repeated for any method', 'request/retry-loop.test.ts', 'a lost POST is not sent again'),
   57: tested('a GET answered 503 repeated ten times by the proxy plugin', 'e2e/pass-through.test.ts', 'a GET answered 503 is not repeated behind our back'),
   58: later('retries that multiply, without budget and jitter', 5),
   59: later('UNAVAILABLE taken for unsent', 10),

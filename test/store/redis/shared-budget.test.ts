@@ -129,3 +129,11 @@ test('without any Redis from the start it says so, and has the whole floor', asy
   await until(() => one.journal.events.includes('budget.alone'))
   on.equal(take(one.budget, 1000), 100)
 })
+
+test('an ACL user needs these commands', async (on) => {
+  const user = 'onceward on >secret ~onceward:* resetchannels &onceward:* -@all +publish +subscribe +info +select +client|setname +ping +eval +time +hgetall +hdel +hincrby +zadd +zremrangebyscore +zcard +pexpire'
+  const { port } = await startRedis(on, { user: ['default on nopass ~* &* +@all', user] })
+  const one = await processOn(on, `redis://onceward:secret@127.0.0.1:${port}`, SETTINGS)
+  await sharing(one)
+  on.ok(one.budget.balance() > 50)
+})
