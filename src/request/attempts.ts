@@ -24,6 +24,8 @@ export interface AttemptDependencies extends RetryDependencies {
 export interface Claiming {
   /** an earlier attempt of this key, before this claim, may have run */
   readonly recovering: boolean
+  /** monotonic; the claim was issued then, so nothing was sent under it before */
+  readonly issuedAt: number
   readonly retainUntil: number
   readonly lease: Lease
   /** monotonic; at which the client is told that its request still runs */
@@ -77,9 +79,11 @@ function send(entry: Entry, number: number, afterDoubt: boolean, deadlineAt: num
 }
 
 /** What happened to a client that hung up changes nothing here: the claim was sent. */
-function guardedCourse(entry: Entry, { recovering, retainUntil, lease, deadlineAt }: Claiming, outcomes: readonly AttemptOutcome[], deps: AttemptDependencies): Course {
+function guardedCourse(entry: Entry, { recovering, issuedAt, retainUntil, lease, deadlineAt }: Claiming, outcomes: readonly AttemptOutcome[], deps: AttemptDependencies): Course {
   const { route, policy, retentionMs, call } = entry
   const { whenUnsure, status } = policy
+  // After a take-over the first dispatch was no earlier than the record, which is as old as its retention says.
+  const sinceFirstMs = (): number => (recovering ? deps.clock.wallMs() - (retainUntil - retentionMs) : deps.clock.monotonicMs() - issuedAt)
   const doubted = (before: readonly AttemptOutcome[]): boolean => recovering || before.some(mayHaveActed)
   return {
     route,
@@ -87,8 +91,7 @@ function guardedCourse(entry: Entry, { recovering, retainUntil, lease, deadlineA
     deadlineAt,
     endAt: deadlineAt + policy.lingerMs,
     send: (number) => send(entry, recovering ? number + 1 : number, doubted(outcomes), deadlineAt, deps),
-    // the upstream remembers the key for so long after the first dispatch, which was no earlier than the claim
-    repeatsLost: () => isRepeatable(call.method) || (whenUnsure.kind === 'resend' && deps.clock.wallMs() < retainUntil - retentionMs + whenUnsure.withinMs),
+    repeatsLost: () => isRepeatable(call.method) || (whenUnsure.kind === 'resend' && sinceFirstMs() < whenUnsure.withinMs),
     isInquiry: (last) => isInProgress(last, doubted(outcomes.slice(0, -1)), status),
     trusted: () => lease.trusted(),
     whenGone: () => () => undefined,

@@ -144,7 +144,7 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     drop = () => lease.drop()
     if (checkpoint !== null) await checkpoint('after-claim')
     if (checkpoint !== null) await checkpoint('before-attempt')
-    const tried = await attempts(entry, { recovering, retainUntil, lease, deadlineAt }, deps)
+    const tried = await attempts(entry, { recovering, issuedAt, retainUntil, lease, deadlineAt }, deps)
     if (checkpoint !== null) await checkpoint('after-attempt')
     course.phase = 'settling'
     if (checkpoint !== null) await checkpoint('before-settle')

@@ -133,6 +133,14 @@ test('no attempt starts when the claim cannot be trusted any longer', async (t) 
   t.equal(upstream.seen.length, 1)
 })
 
+test('the claim is renewed while the loop waits: nobody takes it over', async (t) => {
+  const { ask, store, upstream } = await scene(at(refused('Retry-After', '9'), refused('Retry-After', '9'), ANSWERED), 'defaults: { idempotency: { lease: 3s } }')
+  t.equal(await ask('k1'), '201')
+  t.equal(upstream.seen.length, 3)
+  t.equal(await ask('k1'), 'replay 201')
+  t.strictSame(await store.reap(10), { orphaned: 0 })
+})
+
 test('a shutdown ends a delay, and the key is settled as the attempts say', async (t) => {
   const { flow, clock, upstream, store } = await scene(at(refused('Retry-After', '8'), ANSWERED))
   const answering = flow.send('k1')
