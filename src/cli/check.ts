@@ -47,7 +47,7 @@ function requests(route: Route): string {
 
 function treatment({ action }: Route): string {
   switch (action.kind) {
-    case 'pass': return action.retry === null ? 'passes as it is' : `passes as it is, ${[...action.retry.methods].join(' ')} ${attempts(action.retry)}`
+    case 'pass': return action.retry === null || action.retry.methods.size === 0 ? 'passes as it is' : `passes as it is, ${[...action.retry.methods].join(' ')} ${attempts(action.retry)}`
     case 'guard': return guarded(action.policy)
     default: return action satisfies never
   }

@@ -67,7 +67,8 @@ function policyOf(route: Route, config: Config): string[] {
   const key = fields.find(({ field }) => field === 'idempotency.key')
   if (route.action.kind === 'pass') {
     const why = `${route.name} passes everything as it is, ${key?.value === 'ignored' ? `because idempotency.key is ignored (${key.origin})` : 'as the last route behind all others'}`
-    return route.action.retry === null ? [why] : [`${why}, and sends some of it again:`, ...table(fields.filter(({ field }) => /^(retry|status)\./.test(field)))]
+    const { retry } = route.action
+    return retry === null ? [why] : [`${why}${retry.methods.size === 0 ? ', within its deadline' : ', and sends some of it again'}:`, ...table(fields.filter(({ field }) => /^(retry|status)\./.test(field)))]
   }
   return [`${route.name} guards what carries a key, under this policy:`, ...table(fields)]
 }

@@ -44,11 +44,16 @@ export async function attempts(entry: Entry, claiming: Claiming, deps: AttemptDe
   let gaveUp: GaveUp | null = null
   if (lease.trusted()) {
     deps.pools.of(policy.retry.budget).budget.deposit()
-    if (policy.retry.perTryMs === null) outcomes.push(await attemptOnce(entry, recovering, claiming.deadlineAt, deps))
+    if (!endsEarly(entry)) outcomes.push(await attemptOnce(entry, recovering, claiming.deadlineAt, deps))
     const kind = outcomes[0]?.kind
     if (kind !== 'answered' && kind !== 'aborted') gaveUp = await new RetryLoop(guardedCourse(entry, claiming, outcomes, deps), outcomes, deps).run()
   }
   return { outcomes, verdict: judge(outcomes, recovering, policy.status.rules), gaveUp }
+}
+
+/** Already its first attempt has a time of its own, which the loop keeps. */
+function endsEarly({ policy, call }: Entry): boolean {
+  return policy.retry.perTryMs !== null && (policy.whenUnsure.kind === 'resend' || isRepeatable(call.method))
 }
 
 /** The first attempt of a request, ended by us at the end of `linger`. */

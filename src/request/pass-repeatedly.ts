@@ -27,7 +27,7 @@ export interface PassingOn {
  */
 export async function passRepeatedly(call: PassingCall, passing: PassingOn, deps: RepeatingDependencies): Promise<PassedOn> {
   const { retry, deadlineMs } = passing
-  if (!retry.methods.has(call.method) || !mayBeHeld(call, retry.bodyBytes)) return passOn(call, deadlineMs, deps)
+  if (!retry.methods.has(call.method) || !mayBeHeld(call, retry.bodyBytes)) return passOn(call, deadlineOf(call.fields, retry.deadlineFrom, deadlineMs), deps, retry.deadlineTo)
   const waitMs = deps.breaker === null ? 0 : deps.breaker.waitMs(deps.clock.monotonicMs())
   if (waitMs > 0) {
     const { answer } = resting(waitMs)

@@ -1,4 +1,5 @@
 import { Agent } from 'node:http'
+import { connect } from 'node:net'
 import { Stripe } from 'stripe'
 import { test } from 'tap'
 import { respond, scriptedUpstream } from '../support/scripted-upstream.ts'
@@ -13,6 +14,10 @@ routes:
     idempotency: { key: ignored }
     retry: { base: 1ms, methods: [GET, HEAD, PUT, DELETE], body: 1KiB, deadline: 2s }
 `
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => { setTimeout(resolve, 5) })
+}
 
 function field(request: string | undefined, name: string): string | undefined {
   return new RegExp(`^${name}: (.*)\r$`, 'im').exec(request ?? '')?.[1]
@@ -91,9 +96,31 @@ test('a shutdown does not wait for a retry that is far away', async (t) => {
   const upstream = await scriptedUpstream(t, ({ socket }) => respond(socket, 503, 'busy', 'Retry-After: 20'))
   const sidecar = await startForTest(t, upstream.origin, { yaml: GUARDED, graceMs: 100 })
   const answering = sidecar.post('k1')
-  while (upstream.requests.length === 0) await new Promise((resolve) => { setTimeout(resolve, 5) })
+  await until(() => upstream.requests.length > 0)
   await sidecar.stop()
   t.match(await answering, { status: 503, body: 'busy', headers: { 'proxy-status': /this process is stopping/ } })
+})
+
+test('a client that hangs up before a retry changes nothing: the retry comes, and the next request hears of it', async (t) => {
+  const upstream = await scriptedUpstream(t, ({ socket, number }) => number === 1 ? respond(socket, 503, 'busy', 'Retry-After: 1') : respond(socket, 201, 'charged'))
+  const sidecar = await startForTest(t, upstream.origin, { yaml: GUARDED })
+  const { hostname, port } = new URL(sidecar.address)
+  const client = connect(Number(port), hostname)
+  client.write('POST /v1/charges HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer one\r\nIdempotency-Key: k1\r\nContent-Length: 12\r\n\r\n{"amount":1}')
+  await until(() => upstream.requests.length === 1)
+  client.destroy()
+  await until(() => upstream.requests.length === 2)
+  t.match(await sidecar.post('k1'), { status: 201, body: 'charged' })
+  t.equal(upstream.requests.length, 2)
+})
+
+test('the deadline of a client reaches a passing upstream, too', async (t) => {
+  const upstream = await scriptedUpstream(t, ({ socket, number }) => number === 1 ? respond(socket, 200, 'ok') : undefined)
+  const sidecar = await startForTest(t, upstream.origin, { yaml: PASSING.replace('methods: [GET, HEAD, PUT, DELETE]', 'deadline_from: { header: x-timeout-ms, form: ms }') })
+  const headers = ['X-Timeout-Ms', '250']
+  await send(sidecar.address, null, { headers })
+  t.equal(field(upstream.requests[0], 'x-timeout-ms'), '250')
+  t.match(await send(sidecar.address, null, { headers }), { status: 504, problem: 'upstream-timeout' })
 })
 
 for (const method of ['GET', 'PUT', 'DELETE']) {
