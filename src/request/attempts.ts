@@ -44,7 +44,7 @@ export async function attempts(entry: Entry, claiming: Claiming, deps: AttemptDe
   let gaveUp: GaveUp | null = null
   if (lease.trusted()) {
     deps.pools.of(policy.retry.budget).budget.deposit()
-    if (!endsEarly(entry)) outcomes.push(await attemptOnce(entry, recovering, claiming.deadlineAt, deps))
+    if (!endsEarly(entry)) outcomes.push(await attemptOnce(entry, recovering, claiming.deadlineAt, policy.deadlineMs + policy.lingerMs, deps))
     const kind = outcomes[0]?.kind
     if (kind !== 'answered' && kind !== 'aborted') gaveUp = await new RetryLoop(guardedCourse(entry, claiming, outcomes, deps), outcomes, deps).run()
   }
@@ -56,30 +56,29 @@ function endsEarly({ policy, call }: Entry): boolean {
   return policy.retry.perTryMs !== null && (policy.whenUnsure.kind === 'resend' || isRepeatable(call.method))
 }
 
-/** The first attempt of a request, ended by us at the end of `linger`. */
-export async function attemptOnce(entry: Entry, recovering: boolean, deadlineAt: number, deps: AttemptDependencies, lingerMs = entry.policy.lingerMs): Promise<AttemptOutcome> {
+/** The first attempt of a request, ended by us after `withinMs`, which is the same for all requests of a route: see host/delay-queue.ts. Never rejects, as no attempt does. */
+export function attemptOnce(entry: Entry, recovering: boolean, deadlineAt: number, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
   const attempt = send(entry, recovering ? 2 : 1, recovering, deadlineAt, deps)
   const place = deps.underWay.enter(attempt)
-  const cancel = deps.clock.after(deadlineAt + lingerMs - deps.clock.monotonicMs(), () => attempt.abort('deadline'))
-  try {
-    const outcome = await attempt.outcome
-    noteHealth(outcome, deps)
-    return outcome
-  } finally {
+  const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))
+  return attempt.outcome.then((outcome) => {
     cancel()
     deps.underWay.leave(place)
-  }
+    noteHealth(outcome, deps)
+    return outcome
+  })
 }
 
 function send(entry: Entry, number: number, afterDoubt: boolean, deadlineAt: number, deps: AttemptDependencies): Attempt {
   const { method, target, fields: sent, hop } = entry.call
   const { status, closeDelimited, deadlineTo } = entry.policy
+  const { socketWaitMs, keptReplyBytes } = deps.limits
   const fields = forwardedFields(sent, hop)
   if (deadlineTo !== null) tellDeadline(fields, deadlineTo, deadlineAt - deps.clock.monotonicMs())
   if (number > 1) markRetry(fields, number, () => parentId(deps))
   return deps.upstream.attempt(
     { method, target, fields, body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
-    { ...deps.limits, closeDelimited, status, afterDoubt },
+    { socketWaitMs, keptReplyBytes, closeDelimited, status, afterDoubt },
   )
 }
 
@@ -94,7 +93,7 @@ function guardedCourse(entry: Entry, { recovering, issuedAt, retainUntil, lease,
     route,
     retry: policy.retry,
     deadlineAt,
-    endAt: deadlineAt + policy.lingerMs,
+    withinMs: policy.deadlineMs + policy.lingerMs,
     send: (number) => send(entry, recovering ? number + 1 : number, doubted(outcomes), deadlineAt, deps),
     repeatsLost: () => isRepeatable(call.method) || (whenUnsure.kind === 'resend' && sinceFirstMs() < whenUnsure.withinMs),
     isInquiry: (last) => isInProgress(last, doubted(outcomes.slice(0, -1)), status),

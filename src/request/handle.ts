@@ -8,7 +8,7 @@ import type { Answer, Call } from './call.ts'
 import { claim } from './claim.ts'
 import { fingerprintUnder } from './compare.ts'
 import { Flight, type Flights } from './flight.ts'
-import type { LeaseKeeper } from './lease.ts'
+import type { Lease, LeaseKeeper } from './lease.ts'
 import type { Life } from './persist.ts'
 import { settle } from './settle.ts'
 import { sendUnprotected, type OutageLog } from './unprotected.ts'
@@ -112,18 +112,18 @@ function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<
 async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: number, deps: FlowDependencies): Promise<Ending> {
   const { checkpoint } = deps
   if (!deps.flights.has(entry.id)) deps.flights.set(entry.id, flight)
-  let drop: () => void = () => undefined
-  let told: Answer = noStore()
+  let lease: Lease | null = null
+  let told: () => Answer = noStore
   try {
     if (checkpoint !== null) await checkpoint('before-claim')
     const issuedAt = deps.clock.monotonicMs()
     const claimed = await claim(entry, deps, { gone: () => entry.call.gone(), overdue: () => course.overdue, hung: hungOf(entry, course) })
     if (claimed.kind === 'unprotected') {
       course.phase = 'unprotected'
-      told = unknown(entry.policy, null, 'sent-unprotected')
+      told = () => unknown(entry.policy, null, 'sent-unprotected')
       flight.sayClaimed(null)
       const ending = await sendUnprotected(entry, deadlineAt, deps)
-      told = unprotectedToDuplicates(ending)
+      told = () => unprotectedToDuplicates(ending)
       return ending
     }
     if (claimed.kind !== 'claimed') {
@@ -137,11 +137,10 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     const { operationRef, recovering, retainUntil } = claimed
     course.phase = 'attempting'
     course.operationRef = operationRef
-    told = notRecorded(operationRef)
+    told = () => notRecorded(operationRef)
     deps.flights.set(entry.id, flight)
     flight.sayClaimed(operationRef)
-    const lease = deps.leases.keep(claimed.claim, entry.policy.leaseMs, issuedAt)
-    drop = () => lease.drop()
+    lease = deps.leases.keep(claimed.claim, entry.policy.leaseMs, issuedAt)
     if (checkpoint !== null) await checkpoint('after-claim')
     if (checkpoint !== null) await checkpoint('before-attempt')
     const tried = await attempts(entry, { recovering, issuedAt, retainUntil, lease, deadlineAt }, deps)
@@ -151,14 +150,14 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     const end = await settle(claimed.claim, tried, deps)
     if (checkpoint !== null) await checkpoint('after-settle')
     const wallMs = deps.clock.wallMs()
-    told = toDuplicates(end, entry, operationRef, retainUntil, wallMs)
+    told = () => toDuplicates(end, entry, operationRef, retainUntil, wallMs)
     if (checkpoint !== null) await checkpoint('before-answer')
     return settled(end, entry, operationRef, tried, retainUntil, wallMs)
   } catch (error) {
     deps.journal.error('request.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
     return { answer: notRecorded(course.operationRef), outcome: 'unavailable', operationRef: course.operationRef, attempts: 0, cause: 'defect' }
   } finally {
-    drop()
+    lease?.drop()
     if (deps.flights.get(entry.id) === flight) deps.flights.delete(entry.id)
     flight.end(told)
   }

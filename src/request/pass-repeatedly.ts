@@ -49,10 +49,10 @@ function mayBeHeld({ fields }: PassingCall, mostBytes: number): boolean {
 }
 
 function courseOf(call: PassingCall, body: Uint8Array, { route, retry, deadlineMs }: PassingOn, deps: RepeatingDependencies): Course {
-  const deadlineAt = deps.clock.monotonicMs() + deadlineOf(call.fields, retry.deadlineFrom, deadlineMs)
+  const withinMs = deadlineOf(call.fields, retry.deadlineFrom, deadlineMs)
+  const deadlineAt = deps.clock.monotonicMs() + withinMs
   return {
-    route, retry, deadlineAt,
-    endAt: deadlineAt,
+    route, retry, deadlineAt, withinMs,
     send: (number) => send(call, body, number, deadlineAt, retry, deps),
     repeatsLost: () => true,
     isInquiry: () => false,

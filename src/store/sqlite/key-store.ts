@@ -8,7 +8,7 @@ import { GroupCommit } from '../group-commit.ts'
 import { USUAL_SIZES } from './folding.ts'
 import { BODY, openReply, recordOf, replyOf, sealFields } from './rows.ts'
 import { Connection, type Answered, type WrittenCall } from './connection.ts'
-import { bodyAt, NOWHERE, type Answer, type Bodies, type FoldingSizes, type WiredEvent, type WiredReply } from './wire.ts'
+import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type FoldingSizes, type WiredEvent, type WiredReply } from './wire.ts'
 
 export interface EmbeddedStoreOptions {
   /** the folder of the database, its log and its witness; created if it is not there */
@@ -67,11 +67,7 @@ class EmbeddedKeyStore implements KeyStore {
   }
 
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome> {
-    const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan } = request
-    const within = onOrphan.kind === 'take' ? onOrphan.withinMs : null
-    return this.#calls
-      .submit(() => ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within], 0, givenUp)
-      .then(({ answer, bodies }) => claimOutcome(answer, bodies, request))
+    return this.#calls.submit(() => claimCall(request), 0, givenUp).then(({ answer, bodies }) => claimOutcome(answer, bodies, request))
   }
 
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]> {
@@ -178,6 +174,11 @@ class EmbeddedKeyStore implements KeyStore {
     const { answer } = await this.#calls.submit(call, 0)
     return answer[0] === 'count' ? answer[1] : surprised(answer)
   }
+}
+
+function claimCall({ id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan }: ClaimRequest): Call {
+  const within = onOrphan.kind === 'take' ? onOrphan.withinMs : null
+  return ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within]
 }
 
 function writeOutcome(answer: Answer): WriteOutcome {

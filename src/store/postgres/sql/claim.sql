@@ -29,7 +29,8 @@ select n, verdict, retain_until, operation_ref, fence,
        case when verdict = 'replay' then status end,
        case when verdict = 'replay' then headers end,
        case when verdict = 'replay' then trailers end,
-       case when verdict = 'replay' then encode(body, 'base64') end
+       case when verdict = 'replay' then encode(body, 'base64') end,
+       case when verdict = 'replay' then current_setting('synchronous_standby_names', true) end
   from (
     select a.n, a.now, coalesce(i.retain_until, k.retain_until) as retain_until, k.operation_ref, k.fence, k.lease_until, k.since, k.cause,
            k.spec, k.parts, k.fingerprint, k.status, k.headers, k.trailers, k.body,
