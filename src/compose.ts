@@ -2,7 +2,9 @@ import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
-import { StoreUnavailable, type Attempt, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
+import { Breaker } from './core/breaker.ts'
+import { RetryBudget } from './core/budget.ts'
+import { StoreUnavailable, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
@@ -15,9 +17,12 @@ import { openStore, type StoreSeams } from './open-store.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
-import { askToSwitch, passOn, type Abortable, type PassingDependencies } from './request/pass-on.ts'
+import { askToSwitch, passOn, type PassingDependencies } from './request/pass-on.ts'
+import { passRepeatedly, type RepeatingDependencies } from './request/pass-repeatedly.ts'
 import { LeaseKeeper } from './request/lease.ts'
 import { Policies } from './request/policies.ts'
+import type { Abortable, RetryDependencies } from './request/retry-loop.ts'
+import { RetryPools } from './request/retry-pools.ts'
 import { OutageLog } from './request/unprotected.ts'
 import { Watch } from './request/watch.ts'
 import { openJournal } from './telemetry/logger.ts'
@@ -43,6 +48,8 @@ export interface Sidecar {
 /** What settling may take after the grace, once all attempts were ended. */
 const SETTLE_GRACE_MS = 5000
 
+const BREAKER_STATES = { 'closed': 0, 'half-open': 1, 'open': 2 } as const
+
 /** The one place where concrete classes meet. Resolves once both listeners answer. */
 export async function startSidecar(config: Config, log: DestinationStream, seams: Seams = {}): Promise<Sidecar> {
   const clock = systemClock()
@@ -50,7 +57,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
-  const { store, replies, wakeups } = await openStore({ config, clock, random, meter, journal }, seams)
+  const { store, replies, wakeups, fleet } = await openStore({ config, clock, random, meter, journal }, seams)
   const policies = await inForce(config, store, journal)
   const secret = await store.secret(random.token(32))
   const connections = { origin: config.upstream.origin, connections: config.limits.upstreamConnections, connectTimeoutMs: config.limits.connectTimeoutMs }
@@ -59,11 +66,15 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const passed = openHttpUpstream(connections, clock)
   const leases = new LeaseKeeper(store, clock, journal)
   const tokens = new JwtVerifier(clock, journal)
-  const underWay = new Roster<Attempt>()
+  const underWay = new Roster<Abortable>()
   const passing = new Roster<Abortable>()
   const unsettled = new Roster<Promise<unknown>>()
+  const pools = new RetryPools(config.budgets, (name, settings) => (settings.shared && fleet !== null ? fleet.budget(name, settings) : new RetryBudget(settings, clock)))
+  const breaker = config.breaker === null ? null : new Breaker(config.breaker)
+  let stopping = false
+  const retrying: RetryDependencies = { clock, random, meter, pools, breaker, underWay, stopping: () => stopping }
   const flow: FlowDependencies = {
-    store, replies, upstream, clock, random, meter, journal, leases, underWay, unsettled, life: { over: false },
+    ...retrying, store, replies, upstream, meter, journal, leases, unsettled, life: { over: false },
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),
@@ -72,7 +83,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     checkpoint: seams.checkpoint ?? null,
   }
   const through: PassingDependencies = { upstream: passed, clock, limits: config.limits, underWay: passing }
-  const streaming: PassingDependencies = { ...through, upstream }
+  const streaming: RepeatingDependencies = { ...retrying, upstream, limits: config.limits }
   const upkeep = new Upkeep(store, clock, meter, journal)
   let draining = false
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining, policies) })
@@ -87,13 +98,16 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     proxyName: proxyName(config.service),
     handle: (call, admitted) => handle(call, admitted, flow),
     pass: (call) => passOn(call, null, through),
-    stream: (call, deadlineMs) => passOn(call, deadlineMs, streaming),
+    stream: (call, { deadlineMs, retry }, route) => (retry === null || deadlineMs === null ? passOn(call, deadlineMs, streaming) : passRepeatedly(call, { route, deadlineMs, retry }, streaming)),
     askToSwitch: (call, protocol) => askToSwitch(call, protocol, through),
     meter, journal, clock,
   })
   meter.observe('onceward_held_body_bytes', 'Memory taken by bodies of requests with a key.', () => proxy.heldBytes)
   meter.observe('onceward_client_connections', 'Connections of clients, idle ones included.', () => proxy.connections)
   meter.observe('onceward_event_loop_delay_seconds', 'Delay of the event loop over the last second: the mean without the worst turn.', () => loopDelay.recentMs() / 1000)
+  meter.observeEach('onceward_retry_budget_balance', 'Retries that this process could pay for now, by budget.', 'budget', () => pools.balances())
+  meter.observeEach('onceward_retries_in_flight', 'Retries under way, their delays included, by the budget that paid for them.', 'budget', () => pools.underWay())
+  meter.observe('onceward_breaker_state', 'Whether the upstream is asked: 0 yes, 1 one request finds out, 2 no.', () => (breaker === null ? 0 : BREAKER_STATES[breaker.state]))
   systemDelay.start()
   await upkeep.runOnce()
   upkeep.start()
@@ -106,7 +120,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   return {
     address, adminAddress,
     // one at a time, each reading the file when it is its turn, so that the last one asked for has the last word
-    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, meter, journal })),
+    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, meter, journal })),
     stop: () => stopped ??= stop(),
   }
 
@@ -119,12 +133,14 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
       await settledAll(unsettled)
     })
     flow.watch.stop()
+    stopping = true
     for (const attempt of [...underWay, ...passing]) attempt.abort('shutdown')
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
     await upkeep.stop()
     systemDelay.stop()
     leases.stop()
+    pools.close()
     await upstream.close()
     await tokens.close()
     await passed.close()

@@ -1,6 +1,7 @@
 import { resolve as resolvePath } from 'node:path'
 import type { KeyStore, Wakeups } from './core/ports.ts'
 import { LocalWakeups } from './store/local-wakeups.ts'
+import type { FleetBudgets } from './store/redis/shared-budget.ts'
 import type { Tiered } from './store/tiered.ts'
 import { openTiers, type Surroundings } from './tiers.ts'
 
@@ -12,6 +13,8 @@ export interface StoreSeams {
 
 export interface OpenedStore extends Tiered {
   readonly wakeups: Wakeups
+  /** null without Redis */
+  readonly fleet: FleetBudgets | null
 }
 
 /** The configured authority over keys with its tiers, and what tells waiters: Redis before LISTEN before this process alone. */
@@ -24,7 +27,7 @@ export async function openStore(surroundings: Surroundings, seams: StoreSeams): 
       const authority = await openAuthority(surroundings, wakeups)
       return { authority: seams.store?.(authority) ?? authority } // within an object: a test's stand-in need not bear being looked at for `then`
     })
-    return { store: tiers.store, replies: tiers.replies, wakeups }
+    return { store: tiers.store, replies: tiers.replies, fleet: tiers.fleet, wakeups }
   } catch (error) {
     await wakeups.close()
     throw error

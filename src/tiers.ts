@@ -3,6 +3,7 @@ import type { Config } from './config/config.ts'
 import type { Clock, Journal, KeyStore, Random, Wakeups } from './core/ports.ts'
 import { Keyring } from './store/keyring.ts'
 import { openRedis, type OpenRedis } from './store/redis/open.ts'
+import type { FleetBudgets } from './store/redis/shared-budget.ts'
 import { ReplyMemory } from './store/reply-memory.ts'
 import { sealedReplies, sealedStore } from './store/sealing.ts'
 import { tiered, type Tiered } from './store/tiered.ts'
@@ -29,13 +30,13 @@ export interface Surroundings {
  * Opens Redis, if there is one, then the authority by `openAuthority`, which may publish by the words that Redis offers, and
  * puts the tiers together. Closing the store closes both.
  */
-export async function openTiers(surroundings: Surroundings, openAuthority: (words: Wakeups | null) => Promise<{ readonly authority: KeyStore }>): Promise<Tiered> {
+export async function openTiers(surroundings: Surroundings, openAuthority: (words: Wakeups | null) => Promise<{ readonly authority: KeyStore }>): Promise<Tiered & { readonly fleet: FleetBudgets | null }> {
   const redis = await redisOf(surroundings)
   let opened: KeyStore | null = null
   try {
     const { authority } = await openAuthority(redis?.wakeups ?? null)
     opened = authority
-    return await around(authority, redis, surroundings)
+    return { ...await around(authority, redis, surroundings), fleet: redis }
   } catch (error) {
     // what is open would keep the process alive
     await opened?.close()

@@ -1,3 +1,5 @@
+import type { BreakerSettings } from '../core/breaker.ts'
+import type { BudgetSettings } from '../core/budget.ts'
 import type { KeySpace } from '../core/key-space.ts'
 import type { RedisTarget } from '../core/redis-target.ts'
 import type { Route } from '../core/route.ts'
@@ -28,6 +30,10 @@ export interface Config {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   /** in order; the last two are the fallbacks, so that every request matches one */
   readonly routes: readonly Route[]
+  /** by name; `default` is always there */
+  readonly budgets: ReadonlyMap<string, BudgetSettings>
+  /** null: there is none */
+  readonly breaker: BreakerSettings | null
   /** what the ids of the keys are made of */
   readonly keySpace: KeySpace
   readonly accept: ReadonlySet<Accepted>

@@ -4,7 +4,7 @@ import { nearest } from './nearest.ts'
 
 /** What we read of a JSON Schema when we speak about a field. */
 export interface FieldSchema {
-  readonly type?: 'object' | 'array' | 'string' | 'integer'
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean'
   readonly enum?: readonly (string | number)[]
   readonly const?: string | number | boolean
   readonly anyOf?: readonly FieldSchema[]
@@ -32,6 +32,8 @@ export function expectedOf(schema: FieldSchema): string {
     case 'object': return schema.properties === undefined ? `names with values such as ${sample(schema)}` : `a group of fields (${Object.keys(schema.properties).join(', ')})`
     case 'array': return schema.items?.type === 'object' ? 'a list of groups, each after a dash' : 'a list such as [a, b]'
     case 'integer': return `a whole number from ${schema.minimum} to ${schema.maximum}`
+    case 'number': return `a number from ${schema.minimum} to ${schema.maximum}`
+    case 'boolean': return 'true or false'
     case 'string': case undefined: return 'a text'
     default: return schema.type satisfies never
   }

@@ -129,6 +129,10 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
     expected: '1 to 64 of the characters A-Z a-z 0-9 . _ -',
     accepts: (text) => /^[A-Za-z0-9._-]{1,64}$/.test(text),
   },
+  'budget-name': {
+    expected: 'the name of a budget: 1 to 63 of the characters a-z 0-9 -, the first one a letter or a digit, such as default',
+    accepts: (text) => /^[a-z0-9][a-z0-9-]{0,62}$/.test(text),
+  },
   'route-name': {
     expected: '1 to 63 of the characters a-z 0-9 -, the first one a letter or a digit, such as create-charge',
     accepts: (text) => /^[a-z0-9][a-z0-9-]{0,62}$/.test(text),

@@ -1,4 +1,4 @@
-import { DURATION_PATTERN } from './units.ts'
+import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts'
 
 /*
  * The groups that stand under `defaults` and on a route. Their defaults hold under `defaults`; a field that a
@@ -143,13 +143,34 @@ export const IDEMPOTENCY = {
   },
 } as const
 
+const DEADLINE_HEADER = {
+  type: 'object', additionalProperties: false, required: ['header', 'form'],
+  properties: {
+    header: { type: 'string', format: 'header-name', description: 'Its name.', examples: ['x-envoy-expected-rq-timeout-ms'] },
+    form: { enum: ['ms', 's', 'grpc'], description: 'How it is written: whole milliseconds, seconds, or as grpc-timeout is (`2500m`).', examples: ['ms'] },
+  },
+} as const
+
 export const RETRY = {
   type: 'object',
   additionalProperties: false,
-  description: 'How long we try.',
+  description: 'How long we try, and how often. What is safe to send again, and what never is: docs/retries.md.',
   properties: {
-    deadline: { ...DELAY, formatMinimum: '1ms', default: '30s', description: 'How long a client waits; then it is told that its request still runs. On a route that ignores keys, how long it waits for the first byte of the answer once its request was sent (504 `upstream-timeout`).' },
+    attempts: { type: 'integer', minimum: 1, maximum: 10, default: 4, description: 'How often a request is sent at most; the first time counts. Asking again about a request that the upstream still works on (`in_progress`) does not.' },
+    base: { ...DELAY, formatMinimum: '1ms', default: '50ms', description: 'The delay before the first retry is a random one between 0 and this; the ceiling doubles with every further retry. A Retry-After comes on top.' },
+    cap: { ...DELAY, formatMinimum: '1ms', default: '2s', description: 'The highest ceiling.' },
+    jitter: { enum: ['full', 'equal', 'decorrelated', 'none'], default: 'full', description: 'How delays are spread. All but `full` are there to be compared with it; `none` sends all who failed together back together.' },
+    per_try_timeout: { ...DELAY, formatMinimum: '1ms', description: 'How long one attempt may take where another one may follow, so only where repeating it does no harm even if it has run. The last attempt has all the time that is left.' },
+    budget: { type: 'string', format: 'budget-name', pattern: '^[a-z0-9][a-z0-9-]{0,62}$', default: 'default', description: 'The budget, by its name under `budgets`, that retries are paid from.' },
+    deadline: { ...DELAY, formatMinimum: '1ms', default: '30s', description: 'How long a client waits; then it is told that its request still runs. No retry begins after it. On a route that ignores keys, how long it waits for the first byte of the answer once its request was sent (504 `upstream-timeout`).' },
+    deadline_from: { ...DEADLINE_HEADER, examples: ['{header: x-envoy-expected-rq-timeout-ms, form: ms}'], description: 'A header by which a client may say that it waits less long than `deadline`.' },
+    deadline_to: { ...DEADLINE_HEADER, examples: ['{header: grpc-timeout, form: grpc}'], description: 'A header that tells the upstream with each attempt how long anybody still waits; without it, the one of `deadline_from`, if there is one.' },
     linger: { ...DELAY, default: '5m', description: 'How long a request that was sent may go on after the deadline, so that its outcome can be recorded.' },
+    methods: {
+      type: 'array', uniqueItems: true, items: { enum: ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'] }, default: [],
+      description: 'Only on a route that ignores keys: the methods whose requests are sent again, even after one that may have run. Requests with a key need no such list.',
+    },
+    body: { type: 'string', format: 'size-with-unit', pattern: SIZE_PATTERN, formatMaximum: '64MiB', default: '64KiB', description: 'Only on a route that ignores keys: the largest body that is held to be sent again. A larger one, and one without a length, is sent once.' },
   },
 } as const
 
@@ -161,6 +182,7 @@ export const STATUS = {
     final: { ...STATUSES, default: [], description: 'It is the answer; keep it.' },
     refused: { ...STATUSES, default: [], description: 'The upstream did nothing; the key is free again.' },
     lost: { ...STATUSES, default: [], description: 'Nobody knows what the upstream did; the key is in doubt.' },
+    refused_by: { ...HEADERS, default: [], description: 'Headers of an error reply that prove that the upstream did not get the request, such as `x-envoy-overloaded`. Only those that clients and services cannot be made to echo.' },
   },
 } as const
 

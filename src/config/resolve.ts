@@ -18,6 +18,7 @@ import { filingOf } from './filing.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
 import { outageWarnings } from './outages.ts'
+import { breakerOf, budgetsOf, deadlinesOf, passRetryOf, retryOf, retryWarnings } from './retries.ts'
 import { parseSecret } from './secret.ts'
 import { shadowWarnings } from './shadows.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -73,10 +74,12 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     shutdownGraceMs: ms({ ...defaultsOf(properties.shutdown), ...document.shutdown }.grace),
     logLevel: { ...defaultsOf(properties.log), ...document.log }.level,
     routes,
+    budgets: budgetsOf(document.budgets),
+    breaker: breakerOf(document.breaker),
     keySpace: { service: top.service, routes: routes.map((route, i) => filingRoute(route, defaults, document.routes?.[i] ?? {})) },
     accept: new Set(top.accept),
     written: from === 'file' ? document : { ...document, defaults },
-    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...outageWarnings(routes)],
+    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...outageWarnings(routes), ...retryWarnings(document)],
   }
 }
 
@@ -112,7 +115,7 @@ function routeOf(entry: RouteEntry, defaults: Groups): Route {
     lookalike: lookalike(pattern),
     headers: Object.entries(headers ?? {}).map(([name, value]): HeaderCondition => ({ name: name.toLowerCase(), value: value === '*' ? null : value })),
     cors: corsOf(defaults, entry),
-    action: entry.pass === true ? { kind: 'pass', deadlineMs: null } : actionOf(defaults, entry),
+    action: entry.pass === true ? { kind: 'pass', deadlineMs: null, retry: null } : actionOf(defaults, entry),
   }
 }
 
@@ -127,7 +130,7 @@ function fallbacks(defaults: Groups): Route[] {
   const everything = { host: null, path: ['*'], headers: [] }
   return [
     { name: 'default', methods: new Set(['POST', 'PATCH']), ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: actionOf(defaults, {}) },
-    { name: 'pass-through', methods: null, ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: { kind: 'pass', deadlineMs: null } },
+    { name: 'pass-through', methods: null, ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: { kind: 'pass', deadlineMs: null, retry: null } },
   ]
 }
 
@@ -144,7 +147,7 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
   const retry = { ...defaultsOf(RETRY), ...defaults.retry, ...own.retry }
   const status = { ...defaultsOf(STATUS), ...defaults.status, ...own.status }
   const patient = own.retry === undefined && defaults.retry === undefined
-  if (idempotency.key === 'ignored') return { kind: 'pass', deadlineMs: patient ? null : ms(retry.deadline) }
+  if (idempotency.key === 'ignored') return patient ? { kind: 'pass', deadlineMs: null, retry: null } : { kind: 'pass', deadlineMs: ms(retry.deadline), retry: passRetryOf(retry, { rules: rulesOf(status), inProgress: [], proofs: names(status.refused_by) }) }
   const whenUnsure: WhenUnsure = idempotency.when_unsure === 'hold' ? { kind: 'hold' } : { kind: 'resend', withinMs: ms(idempotency.when_unsure.resend.within) }
   const policy: Policy = {
     key: idempotency.key,
@@ -157,10 +160,12 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
     whenUnsure,
     storeOutage: idempotency.store_outage,
     claimWithinMs: ms(idempotency.claim_within),
-    status: { rules: rulesOf(status), inProgress: inProgressOf(idempotency.when_unsure) },
+    status: { rules: rulesOf(status), inProgress: inProgressOf(idempotency.when_unsure), proofs: names(status.refused_by) },
     unknownStatus: idempotency.unknown_status,
     closeDelimited: idempotency.close_delimited,
+    retry: retryOf(retry),
     deadlineMs: ms(retry.deadline),
+    ...deadlinesOf(retry),
     lingerMs: ms(retry.linger),
   }
   return { kind: 'guard', policy }

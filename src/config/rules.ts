@@ -4,6 +4,7 @@ import { leadsTo, parseAddress, parseLoopback, parseOrigin, sameAddress } from '
 import { FORMATS } from './formats.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { IDEMPOTENCY, STATUS } from './policy-schema.ts'
+import { checkBudgets, checkRetry } from './retry-rules.ts'
 import { defaultsOf, SCHEMA, type Draft } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
 
@@ -20,7 +21,7 @@ export interface Judged {
 }
 
 export function crossCheck(judged: Judged, locate: Locate): Mistake[] {
-  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkRoutes(judged.draft, locate), ...checkPolicies(judged, locate)]
+  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkBudgets(judged.draft, locate), ...checkRoutes(judged.draft, locate), ...checkPolicies(judged, locate)]
 }
 
 function checkAddresses({ draft, refused }: Judged, locate: Locate): Mistake[] {
@@ -106,7 +107,7 @@ function checkPolicies({ draft, refused }: Judged, locate: Locate): Mistake[] {
     const retention = inDoubt('idempotency', 'retention') || inDoubt('idempotency', 'retention_bounds') ? [] : checkRetention(own, below, at, locate)
     const source = inDoubt('idempotency', 'key') || inDoubt('idempotency', 'key_from') ? [] : checkKeySource(own, below, at, locate)
     const exclusions = inDoubt('idempotency', 'fingerprint') ? [] : checkExclusions(own, below, at, locate)
-    return [...retention, ...source, ...exclusions, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate))]
+    return [...retention, ...source, ...exclusions, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate)), ...checkRetry(own.retry, draft, at[0] === 'routes' && keyOf(own, below) !== 'ignored', at, locate)]
   })
 }
 
@@ -127,6 +128,10 @@ function checkKeySource(own: Groups, below: Groups, at: Path, locate: Locate): M
     if (name.toLowerCase() === KEY_HEADER) return [wrongValue(locate(path), path, 'another header; Idempotency-Key is always looked at first')]
     return HOP_BY_HOP.has(name.toLowerCase()) ? [wrongValue(locate(path), path, 'another header; this one belongs to the connection')] : []
   })
+}
+
+function keyOf(own: Groups, below: Groups): string | undefined {
+  return own.idempotency?.key ?? below.idempotency?.key
 }
 
 function checkExclusions(own: Groups, below: Groups, at: Path, locate: Locate): Mistake[] {

@@ -59,6 +59,27 @@ const ROUTE = {
   },
 } as const
 
+const BUDGET = {
+  type: 'object', additionalProperties: false, description: 'How many retries there may be (docs/retries.md).',
+  properties: {
+    ratio: { type: 'number', minimum: 0, maximum: 10, default: 0.2, description: 'Retries for each first attempt.' },
+    min_per_second: { type: 'integer', minimum: 0, maximum: 100_000, default: 10, description: 'Retries that there may be anyway.' },
+    window: { ...DELAY, formatMinimum: '1s', formatMaximum: '10m', default: '10s', description: 'How long what was not used is kept, and what was used is remembered.' },
+    shared: { type: 'boolean', default: false, description: 'One budget for all processes of the service, through `store.redis`. Without Redis, and while it is in trouble, each process has its share.' },
+    max_in_flight: { type: 'integer', minimum: 1, maximum: 100_000, default: 256, description: 'Most retries of one process at one time, those that wait for their turn included.' },
+  },
+} as const
+
+const BREAKER = {
+  type: 'object', additionalProperties: false, description: 'Leaves an upstream alone that fails: requests with a key are then answered 503 `upstream-resting` before anything is claimed, and so are those of routes with `retry.methods`. Without this group there is none.',
+  properties: {
+    ratio: { type: 'number', minimum: 0.01, maximum: 1, default: 0.5, description: 'The part of all attempts that must have failed.' },
+    min_attempts: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 20, description: 'Fewer attempts than so many within the window prove nothing.' },
+    window: { ...DELAY, formatMinimum: '1s', formatMaximum: '10m', default: '10s', description: 'How long an attempt counts.' },
+    pause: { ...DELAY, formatMinimum: '100ms', formatMaximum: '10m', default: '5s', description: 'How long nothing is sent; then one request finds out, and another after each further pause until one gets through.' },
+  },
+} as const
+
 export const SCHEMA = {
   $schema: 'http://json-schema.org/draft-07/schema#',
   title: 'Configuration of Onceward',
@@ -177,6 +198,11 @@ export const SCHEMA = {
         level: { enum: ['debug', 'info', 'warn', 'error', 'silent'], default: 'info', description: 'The least that is written.' },
       },
     },
+    budgets: {
+      type: 'object', additionalProperties: BUDGET, properties: { default: BUDGET },
+      description: 'Budgets for retries by name; a route says with `retry.budget` which one it takes from. `default` is always there. A further name has the same fields.',
+    },
+    breaker: BREAKER,
     accept: {
       type: 'array', uniqueItems: true, items: { enum: ['frees-old-keys'] }, default: [],
       description: '`frees-old-keys`: lets a start or a reload change the service, a scope or a key source although keys that were used before are then not found any more, and run again when they are retried. Take it out afterwards.',

@@ -23,7 +23,7 @@ export interface StreamedBody extends AsyncIterable<Uint8Array> {
 }
 
 export type NotSentCause = 'dns' | 'connect-refused' | 'connect-timeout' | 'connect-failed' | 'tls' | 'no-socket'
-export type LostCause = Extract<DoubtCause, 'connection-lost' | 'reply-incomplete' | 'ambiguous-status'>
+export type LostCause = Extract<DoubtCause, 'connection-lost' | 'reply-incomplete' | 'ambiguous-status' | 'deadline'>
 /** `client`: it left, which ends an attempt only where no key hangs on it. */
 export type AbortedBy = Extract<DoubtCause, 'deadline' | 'shutdown'> | 'client'
 
@@ -58,6 +58,8 @@ export interface StatusPolicy {
   readonly rules: ReadonlyMap<number, StatusRule>
   /** under `resend`: how the upstream says "your first request is still being worked on" */
   readonly inProgress: readonly number[]
+  /** lower-case names of fields by which something in front of the upstream says that it did not get the request */
+  readonly proofs: readonly string[]
 }
 
 /**
@@ -67,6 +69,7 @@ export interface StatusPolicy {
 export function statusClass(status: number, headers: Fields, policy: StatusPolicy, afterDoubt: boolean): StatusClass {
   if (afterDoubt && policy.inProgress.includes(status)) return 'lost'
   const rule = policy.rules.get(status)
+  if (status >= 400 && rule !== 'final' && policy.proofs.some((name) => firstOf(headers, name) !== undefined)) return 'refused'
   if (rule !== undefined) return rule === 'final' ? 'answered' : rule
   if (REFUSALS.has(status)) return 'refused'
   if (status === 503 && firstOf(headers, 'retry-after') !== undefined) return 'refused'

@@ -79,7 +79,7 @@ export function connectionNames(fields: Fields): ReadonlySet<string> {
  * `Content-Length`, which is written anew for the captured body, and our own marks, which no client may set.
  * Read by core/forwarding.ts.
  */
-export const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length', 'idempotent-replayed', 'idempotency-unprotected'])
+export const NOT_FORWARDED: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'content-length', 'idempotent-replayed', 'idempotency-unprotected', 'onceward-attempt'])
 
 /** Marks that only we set on a reply; an upstream's own would be taken for ours. */
 const OUR_MARKS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'idempotent-replayed', 'idempotency-ttl', 'idempotency-unprotected'])

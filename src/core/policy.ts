@@ -1,6 +1,8 @@
 import type { StatusPolicy } from './attempt.ts'
+import type { DeadlineHeader } from './deadline.ts'
 import type { FingerprintSpec } from './fingerprint-spec.ts'
 import type { KeySource } from './key-source.ts'
+import type { RetryPolicy } from './retry.ts'
 import type { ScopePolicy } from './scope.ts'
 
 /** What a route does with requests that carry a key. Times in milliseconds. */
@@ -23,8 +25,13 @@ export interface Policy {
   /** 409 for clients that must not take a 504 for an invitation to retry with a new key */
   readonly unknownStatus: 504 | 409
   readonly closeDelimited: 'keep' | 'stream'
+  readonly retry: RetryPolicy
   /** how long the client waits */
   readonly deadlineMs: number
+  /** where a client may say that it waits less long */
+  readonly deadlineFrom: DeadlineHeader | null
+  /** where the upstream is told how long anybody waits */
+  readonly deadlineTo: DeadlineHeader | null
   /** how long an attempt that cannot be repeated may go on after the client was told to come back */
   readonly lingerMs: number
 }

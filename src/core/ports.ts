@@ -3,6 +3,7 @@ import type { Fields } from './headers.ts'
 import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Parts, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
 import type { StoredReply } from './reply.ts'
 import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
+import type { GaveUp } from './retry.ts'
 import type { Claims, TokenRules } from './token.ts'
 
 /** Two clocks: `wallMs` (since the epoch, for records) and `monotonicMs` (never steps, for leases and deadlines). */
@@ -227,6 +228,10 @@ export interface Meter {
   failedOpen(route: string): void
   /** a request or a connection ran into this limit */
   limited(limit: LimitName): void
+  /** a retry was sent upstream, the first one being 1, after this delay */
+  retried(retry: number, delayMs: number, route: string): void
+  /** an attempt failed, and this is why there was no other */
+  gaveUp(why: GaveUp): void
   census(census: Census): void
   /** a reply was replayed from here */
   cacheHit(tier: ReplyTier): void

@@ -1,4 +1,5 @@
 import type { Fields } from './headers.ts'
+import { GAVE_UP, type GaveUp } from './retry.ts'
 
 /*
  * Every reply that Onceward writes itself, in one table: HTTP and gRPC speak from the same line. `mayHaveRun` says
@@ -40,6 +41,7 @@ export const PROBLEMS = {
   'upstream-unreachable': { status: 502, grpc: 14, title: 'The upstream could not be reached and did not get the request', mayHaveRun: false, safeToRetry: true, proxyError: 'destination_unavailable' },
   'upstream-timeout': { status: 504, grpc: 4, title: 'The upstream did not answer in time', mayHaveRun: true, safeToRetry: false, proxyError: 'http_response_timeout' },
   'upstream-failed': { status: 502, grpc: 14, title: 'The connection to the upstream broke before its answer was complete', mayHaveRun: true, safeToRetry: false, proxyError: 'connection_terminated' },
+  'upstream-resting': { status: 503, grpc: 14, title: 'The upstream fails and is left alone for a while', mayHaveRun: false, safeToRetry: true, proxyError: 'destination_unavailable' },
   'store-unavailable': { status: 503, grpc: 14, title: 'The key store does not answer, so nothing was sent upstream', mayHaveRun: false, safeToRetry: true, proxyError: 'proxy_internal_error' },
   'record-too-new': { status: 503, grpc: 14, title: 'The record of this key was written by a newer version of Onceward', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_error' },
   'overloaded': { status: 503, grpc: 14, title: 'This process has more to do than it can, so nothing was sent upstream', mayHaveRun: false, safeToRetry: true, proxyError: 'proxy_internal_error' },
@@ -63,10 +65,12 @@ export interface Problem {
   readonly retryAfterMs: number | null
   /** which parts of the request differed from the first one's, for a mismatch */
   readonly differs: readonly string[]
+  /** why it was not tried again */
+  readonly gaveUp: GaveUp | null
 }
 
 export function problem(code: ProblemCode, detail: string, more: Partial<Omit<Problem, 'code' | 'detail'>> = {}): Problem {
-  return { code, status: PROBLEMS[code].status, proxyError: PROBLEMS[code].proxyError, detail, operationRef: null, retryAfterMs: null, differs: [], ...more }
+  return { code, status: PROBLEMS[code].status, proxyError: PROBLEMS[code].proxyError, detail, operationRef: null, retryAfterMs: null, differs: [], gaveUp: null, ...more }
 }
 
 /** Who speaks when we reply ourselves. */
@@ -93,7 +97,7 @@ export function problemMessage(of: Problem, voice: Voice): { readonly fields: st
     'Content-Language', 'en',
     'Cache-Control', 'no-store',
     'Content-Length', String(body.length),
-    'Proxy-Status', `${voice.proxy}; error=${of.proxyError}; details="${of.code}"`,
+    'Proxy-Status', `${voice.proxy}; error=${of.proxyError}; details="${of.code}${of.gaveUp === null ? '' : `; ${GAVE_UP[of.gaveUp]}`}"`,
     ...voice.cors,
   ]
   if (of.retryAfterMs !== null) fields.push('Retry-After', String(Math.max(1, Math.ceil(of.retryAfterMs / 1000))))

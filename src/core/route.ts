@@ -1,7 +1,10 @@
+import type { StatusPolicy } from './attempt.ts'
 import type { CorsPolicy } from './cors.ts'
+import type { DeadlineHeader } from './deadline.ts'
 import { connectionNames, firstOf, valuesOf, type Fields } from './headers.ts'
 import { lookalike, matchesPath, readPath, type PathPattern } from './path.ts'
 import type { Policy } from './policy.ts'
+import type { RetryPolicy } from './retry.ts'
 
 /**
  * Requests go through as they are, with or without a key. `deadlineMs` is how long a client waits for the upstream's
@@ -10,6 +13,19 @@ import type { Policy } from './policy.ts'
 export interface Pass {
   readonly kind: 'pass'
   readonly deadlineMs: number | null
+  /** null on a route without `retry` */
+  readonly retry: PassRetry | null
+}
+
+/** What is sent again although no key protects it, and how deadlines travel. */
+export interface PassRetry extends RetryPolicy {
+  /** those that the route names: none, or some of GET, HEAD, OPTIONS, PUT and DELETE */
+  readonly methods: ReadonlySet<string>
+  readonly status: StatusPolicy
+  /** largest body that is held to be sent again; a larger one is sent once */
+  readonly bodyBytes: number
+  readonly deadlineFrom: DeadlineHeader | null
+  readonly deadlineTo: DeadlineHeader | null
 }
 
 /** Which requests a route is for. */

@@ -11,12 +11,14 @@ import { PassThrough } from './pass-through.ts'
 import { Tunnels } from './tunnel.ts'
 import type { Asked } from './write-reply.ts'
 
+export type PooledWay = Extract<Way, { readonly by: 'pool' }>
+
 export interface BypassOptions {
   readonly origin: string
   /** for requests that go by the plugin */
   readonly pass: (call: PassingCall) => Promise<PassedOn>
   /** for those that do not */
-  readonly stream: (call: PassingCall, deadlineMs: number | null) => Promise<PassedOn>
+  readonly stream: (call: PassingCall, way: PooledWay, route: string) => Promise<PassedOn>
   readonly askToSwitch: (call: PassingCall, protocol: string) => Promise<PassedOn | Switched>
   readonly meter: Meter
   readonly journal: Journal
@@ -62,7 +64,7 @@ export class Bypass {
         this.#plugin.hand(request, response, () => void this.#answer(one, this.#options.pass(call)))
         return
       case 'pool':
-        void this.#answer(one, this.#options.stream(call, way.deadlineMs))
+        void this.#answer(one, this.#options.stream(call, way, route.name))
         return
       default:
         way satisfies never

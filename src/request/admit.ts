@@ -7,7 +7,7 @@ import type { KeyOutcome, TokenVerdict, TokenVerifier } from '../core/ports.ts'
 import { problem, type Problem } from '../core/problem.ts'
 import type { KeyId } from '../core/record.ts'
 import type { Known, Unknown } from '../core/identity.ts'
-import { findRoute, type Route } from '../core/route.ts'
+import { findRoute, type PassRetry, type Route } from '../core/route.ts'
 import { byClaim, identify, type TokenScope } from '../core/scope.ts'
 import { witness } from '../core/witness.ts'
 import type { BodyReading, Call } from './call.ts'
@@ -19,10 +19,10 @@ export type Admission =
   | { readonly kind: 'guarded', readonly route: string, readonly policy: Policy, /** null: the body has it */ readonly key: string | null, readonly identity: string, readonly credential: string | null, readonly retentionMs: number }
 
 /**
- * How a request goes that no key hangs on: by the proxy plugin, as it is; or by our own connections, where retries will
- * stand, and a deadline for the upstream's answer if the route has one.
+ * How a request goes that no key hangs on: by the proxy plugin, as it is; or by our own connections, with a deadline for
+ * the upstream's answer and with retries, if the route has them.
  */
-export type Way = { readonly by: 'plugin' } | { readonly by: 'pool', readonly deadlineMs: number | null }
+export type Way = { readonly by: 'plugin' } | { readonly by: 'pool', readonly deadlineMs: number | null, readonly retry: PassRetry | null }
 
 type Guarded = Extract<Admission, { kind: 'guarded' }>
 type Refused = Extract<Admission, { kind: 'refused' }>
@@ -61,14 +61,14 @@ export function admit(call: Heading, routes: readonly Route[], tokens: TokenVeri
   if (routed.kind === 'refused') return routed
   const { route } = routed
   if (route.action.kind === 'pass') {
-    const { deadlineMs } = route.action
-    return { kind: 'bypass', route, way: deadlineMs === null ? { by: 'plugin' } : { by: 'pool', deadlineMs } }
+    const { deadlineMs, retry } = route.action
+    return { kind: 'bypass', route, way: deadlineMs === null ? { by: 'plugin' } : { by: 'pool', deadlineMs, retry } }
   }
   const policy = route.action.policy
   const reading = readKeyAhead(call.fields, policy.keyFrom)
   if (reading.kind === 'absent') {
     // Without a deadline: a client that asks for no protection gets no limits with it.
-    if (policy.key === 'optional') return { kind: 'bypass', route, way: { by: 'pool', deadlineMs: null } }
+    if (policy.key === 'optional') return { kind: 'bypass', route, way: { by: 'pool', deadlineMs: null, retry: null } }
     return refused(route.name, 'missing', keyMissing(policy.keyFrom))
   }
   if (reading.kind === 'invalid') return refused(route.name, 'invalid', problem('key-invalid', reading.detail))

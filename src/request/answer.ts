@@ -4,8 +4,10 @@ import type { KeyOutcome, Remembered } from '../core/ports.ts'
 import { problem, PROBLEMS } from '../core/problem.ts'
 import type { DoubtCause, KeyRecord } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
+import type { GaveUp } from '../core/retry.ts'
 import { witnessOf } from '../core/witness.ts'
 import type { Entry } from './admit.ts'
+import type { Tried } from './attempts.ts'
 import type { Answer } from './call.ts'
 import type { Claimed } from './claim.ts'
 import type { Settled } from './settle.ts'
@@ -66,19 +68,19 @@ export function replayed(stored: Stored, asker: Asker, wallMs: number): Ending {
 type Stored = Pick<Remembered, 'parts' | 'operationRef' | 'retainUntil' | 'reply'>
 
 /** What the request that ran is told. */
-export function settled(end: Settled, asker: Asker, operationRef: string, attempts: number, retainUntil: number, wallMs: number): Ending {
+export function settled(end: Settled, asker: Asker, operationRef: string, { outcomes: { length: attempts }, gaveUp }: Pick<Tried, 'outcomes' | 'gaveUp'>, retainUntil: number, wallMs: number): Ending {
   switch (end.kind) {
     case 'completed':
-      return ending({ kind: 'fresh', reply: end.live, ttlMs: retainUntil - wallMs }, 'new', operationRef, { attempts })
+      return ending({ kind: 'fresh', reply: end.live, ttlMs: retainUntil - wallMs, gaveUp: null }, 'new', operationRef, { attempts })
     case 'released': {
       const cause = end.last?.kind === 'not_sent' ? end.last.cause : null
       const answer: Answer = end.passedOn === null
-        ? unreachable(cause, operationRef)
-        : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
+        ? unreachable(cause, operationRef, gaveUp)
+        : { kind: 'fresh', reply: end.passedOn, ttlMs: null, gaveUp }
       return ending(answer, 'new', operationRef, { attempts, cause })
     }
     case 'abandoned': {
-      const answer: Answer = end.passedOn === null ? unknown(asker.policy, operationRef, end.cause) : { kind: 'fresh', reply: end.passedOn, ttlMs: null }
+      const answer: Answer = end.passedOn === null ? unknown(asker.policy, operationRef, end.cause, gaveUp) : { kind: 'fresh', reply: end.passedOn, ttlMs: null, gaveUp }
       return ending(answer, 'uncertain', operationRef, { attempts, cause: end.cause })
     }
     case 'fenced':
@@ -115,7 +117,7 @@ export function toDuplicates(end: Settled, asker: Asker, operationRef: string, r
     case 'released': {
       if (end.passedOn?.kind !== 'whole') return inFlight(operationRef)
       const { reply } = end.passedOn
-      return { kind: 'fresh', reply: { kind: 'whole', reply: { ...reply, headers: storable(reply.headers) } }, ttlMs: null }
+      return { kind: 'fresh', reply: { kind: 'whole', reply: { ...reply, headers: storable(reply.headers) } }, ttlMs: null, gaveUp: null }
     }
     case 'abandoned': return unknown(asker.policy, operationRef, end.cause)
     case 'fenced': return superseded(end.found, asker, operationRef, wallMs).answer
@@ -170,14 +172,20 @@ export function noStore(): Answer {
   return { kind: 'problem', problem: problem('store-unavailable', 'nothing was sent upstream; it is safe to send the request again with the same key', { retryAfterMs: ASK_AGAIN_MS }) }
 }
 
-function unreachable(cause: NotSentCause | null, operationRef: string | null): Answer {
-  const detail = 'no byte of the request reached the upstream; it is safe to send it again'
-  return { kind: 'problem', problem: problem('upstream-unreachable', detail, { operationRef, retryAfterMs: ASK_AGAIN_MS, ...(cause === null ? {} : NOT_SENT[cause]) }) }
+/** The breaker is open: nothing was claimed, and what may be stored of this key was not looked for. */
+export function resting(waitMs: number): Ending {
+  const detail = 'the upstream fails and is left alone for a while; nothing was sent; ask again with the same key'
+  return ending({ kind: 'problem', problem: problem('upstream-resting', detail, { retryAfterMs: waitMs }) }, 'unavailable', null)
 }
 
-export function unknown(policy: Policy, operationRef: string | null, cause: string): Answer {
+function unreachable(cause: NotSentCause | null, operationRef: string | null, gaveUp: GaveUp | null = null): Answer {
+  const detail = 'no byte of the request reached the upstream; it is safe to send it again'
+  return { kind: 'problem', problem: problem('upstream-unreachable', detail, { operationRef, retryAfterMs: ASK_AGAIN_MS, gaveUp, ...(cause === null ? {} : NOT_SENT[cause]) }) }
+}
+
+export function unknown(policy: Policy, operationRef: string | null, cause: string, gaveUp: GaveUp | null = null): Answer {
   const detail = 'the request was sent and no answer came back that could be trusted; look the operation up before doing it again, and never retry it under a new key'
-  return { kind: 'problem', problem: problem('outcome-unknown', detail, { operationRef, status: policy.unknownStatus, proxyError: DOUBT_ERRORS[cause] ?? PROBLEMS['outcome-unknown'].proxyError }) }
+  return { kind: 'problem', problem: problem('outcome-unknown', detail, { operationRef, gaveUp, status: policy.unknownStatus, proxyError: DOUBT_ERRORS[cause] ?? PROBLEMS['outcome-unknown'].proxyError }) }
 }
 
 function replay(stored: StoredReply, operationRef: string, ttlMs: number): Answer {

@@ -1,48 +1,108 @@
-import { judge, type AttemptOutcome, type Verdict } from '../core/attempt.ts'
+import { judge, mayHaveActed, type AttemptOutcome, type Verdict } from '../core/attempt.ts'
+import { markRetry, tellDeadline } from '../core/attempt-fields.ts'
 import { forwardedFields } from '../core/forwarding.ts'
-import type { Attempt, Clock, Upstream } from '../core/ports.ts'
-import type { Roster } from '../core/roster.ts'
+import type { Attempt, Upstream } from '../core/ports.ts'
+import { isInProgress, isRepeatable, type GaveUp } from '../core/retry.ts'
 import type { Entry } from './admit.ts'
 import type { Lease } from './lease.ts'
+import { noteHealth, RetryLoop, type Course, type RetryDependencies } from './retry-loop.ts'
 
 /** What was tried for a claim, and what follows from all of it. */
 export interface Tried {
   readonly outcomes: readonly AttemptOutcome[]
   readonly verdict: Verdict
+  /** why there was no further attempt although the last one failed */
+  readonly gaveUp: GaveUp | null
 }
 
-export interface AttemptDependencies {
+export interface AttemptDependencies extends RetryDependencies {
   readonly upstream: Upstream
-  readonly clock: Clock
   readonly limits: { readonly socketWaitMs: number, readonly keptReplyBytes: number }
-  /** attempts under way, so that a shutdown can end them */
-  readonly underWay: Roster<Attempt>
+}
+
+/** What the attempts need to know of the claim, and how long anybody waits for them. */
+export interface Claiming {
+  /** an earlier attempt of this key, before this claim, may have run */
+  readonly recovering: boolean
+  /** monotonic; the claim was issued then, so nothing was sent under it before */
+  readonly issuedAt: number
+  readonly retainUntil: number
+  readonly lease: Lease
+  /** monotonic; at which the client is told that its request still runs */
+  readonly deadlineAt: number
 }
 
 /**
- * Tries, once for now: the retry loop will count and sleep here, with `judge` as its only judge. An attempt is ended
- * by us only at the end of `linger`: the deadline bounds the client's wait, not the upstream's work.
+ * Tries until there is an answer or nothing more to try. Nearly every request is answered at its first attempt, and for
+ * that nothing of the loop is made. An attempt is ended by us only at the end of `linger`, or for the next one: the
+ * deadline bounds the client's wait, not the upstream's work.
  */
-export async function attempts(entry: Entry, recovering: boolean, lease: Lease, deps: AttemptDependencies): Promise<Tried> {
+export async function attempts(entry: Entry, claiming: Claiming, deps: AttemptDependencies): Promise<Tried> {
+  const { policy } = entry
+  const { recovering, lease } = claiming
   const outcomes: AttemptOutcome[] = []
-  if (lease.trusted()) outcomes.push(await attemptOnce(entry, recovering, entry.policy.deadlineMs + entry.policy.lingerMs, deps))
-  return { outcomes, verdict: judge(outcomes, recovering, entry.policy.status.rules) }
+  let gaveUp: GaveUp | null = null
+  if (lease.trusted()) {
+    deps.pools.of(policy.retry.budget).budget.deposit()
+    if (!endsEarly(entry)) outcomes.push(await attemptOnce(entry, recovering, claiming.deadlineAt, policy.deadlineMs + policy.lingerMs, deps))
+    const kind = outcomes[0]?.kind
+    if (kind !== 'answered' && kind !== 'aborted') gaveUp = await new RetryLoop(guardedCourse(entry, claiming, outcomes, deps), outcomes, deps).run()
+  }
+  return { outcomes, verdict: judge(outcomes, recovering, policy.status.rules), gaveUp }
 }
 
-/** One attempt, ended by us after `withinMs`. Never rejects, as no attempt does. */
-export function attemptOnce(entry: Entry, recovering: boolean, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
-  const { method, target, fields, hop } = entry.call
-  const { status, closeDelimited } = entry.policy
-  const { socketWaitMs, keptReplyBytes } = deps.limits
-  const attempt = deps.upstream.attempt(
-    { method, target, fields: forwardedFields(fields, hop), body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
-    { socketWaitMs, keptReplyBytes, closeDelimited, status, afterDoubt: recovering },
-  )
+/** Already its first attempt has a time of its own, which the loop keeps. */
+function endsEarly({ policy, call }: Entry): boolean {
+  return policy.retry.perTryMs !== null && (policy.whenUnsure.kind === 'resend' || isRepeatable(call.method))
+}
+
+/** The first attempt of a request, ended by us after `withinMs`, which is the same for all requests of a route: see host/delay-queue.ts. Never rejects, as no attempt does. */
+export function attemptOnce(entry: Entry, recovering: boolean, deadlineAt: number, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
+  const attempt = send(entry, recovering ? 2 : 1, recovering, deadlineAt, deps)
   const place = deps.underWay.enter(attempt)
   const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))
   return attempt.outcome.then((outcome) => {
     cancel()
     deps.underWay.leave(place)
+    noteHealth(outcome, deps)
     return outcome
   })
+}
+
+function send(entry: Entry, number: number, afterDoubt: boolean, deadlineAt: number, deps: AttemptDependencies): Attempt {
+  const { method, target, fields: sent, hop } = entry.call
+  const { status, closeDelimited, deadlineTo } = entry.policy
+  const { socketWaitMs, keptReplyBytes } = deps.limits
+  const fields = forwardedFields(sent, hop)
+  if (deadlineTo !== null) tellDeadline(fields, deadlineTo, deadlineAt - deps.clock.monotonicMs())
+  if (number > 1) markRetry(fields, number, () => parentId(deps))
+  return deps.upstream.attempt(
+    { method, target, fields, body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
+    { socketWaitMs, keptReplyBytes, closeDelimited, status, afterDoubt },
+  )
+}
+
+/** What happened to a client that hung up changes nothing here: the claim was sent. */
+function guardedCourse(entry: Entry, { recovering, issuedAt, retainUntil, lease, deadlineAt }: Claiming, outcomes: readonly AttemptOutcome[], deps: AttemptDependencies): Course {
+  const { route, policy, retentionMs, call } = entry
+  const { whenUnsure, status } = policy
+  // After a take-over the first dispatch was no earlier than the record, which is as old as its retention says.
+  const sinceFirstMs = (): number => (recovering ? deps.clock.wallMs() - (retainUntil - retentionMs) : deps.clock.monotonicMs() - issuedAt)
+  const doubted = (before: readonly AttemptOutcome[]): boolean => recovering || before.some(mayHaveActed)
+  return {
+    route,
+    retry: policy.retry,
+    deadlineAt,
+    withinMs: policy.deadlineMs + policy.lingerMs,
+    send: (number) => send(entry, recovering ? number + 1 : number, doubted(outcomes), deadlineAt, deps),
+    repeatsLost: () => isRepeatable(call.method) || (whenUnsure.kind === 'resend' && sinceFirstMs() < whenUnsure.withinMs),
+    isInquiry: (last) => isInProgress(last, doubted(outcomes.slice(0, -1)), status),
+    trusted: () => lease.trusted(),
+    whenGone: () => () => undefined,
+  }
+}
+
+/** W3C Trace Context: 8 bytes that are not all zero, which 64 random bits are not. */
+export function parentId({ random }: Pick<AttemptDependencies, 'random'>): string {
+  return Buffer.from(random.token(8), 'base64url').toString('hex')
 }

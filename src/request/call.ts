@@ -3,6 +3,7 @@ import type { Hop } from '../core/forwarding.ts'
 import type { Fields } from '../core/headers.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Reply } from '../core/reply.ts'
+import type { GaveUp } from '../core/retry.ts'
 
 /** A request as a listener hands it over; HTTP and gRPC look the same from here. */
 export interface Call {
@@ -35,7 +36,7 @@ export type BodyReading =
 /** What the listener writes. */
 export type Answer =
   /** the upstream's own reply, for the first time */
-  | { readonly kind: 'fresh', readonly reply: UpstreamReply, readonly ttlMs: number | null }
+  | { readonly kind: 'fresh', readonly reply: UpstreamReply, readonly ttlMs: number | null, /** why it was not tried again, if it failed */ readonly gaveUp: GaveUp | null }
   /** a stored reply; `ttlMs` is what is left of its retention */
   | { readonly kind: 'replay', readonly reply: Reply, readonly ttlMs: number }
   /** what the upstream said to a request that was sent although the key store was gone: nothing of it is stored */

@@ -1,8 +1,9 @@
-import type { Attempt, Checkpoint, Clock, Journal, KeyStore, Meter, Random, ReplyCache, Upstream } from '../core/ports.ts'
+import { deadlineMs as deadlineOf } from '../core/deadline.ts'
+import type { Checkpoint, Journal, KeyStore, Meter, ReplyCache } from '../core/ports.ts'
 import type { Roster } from '../core/roster.ts'
 import { capture, type Admission, type Entry, type Namespace } from './admit.ts'
-import { inFlight, noStore, notClaimed, notRecorded, replayed, settled, stillRunning, toDuplicates, unknown, unprotectedToDuplicates, type Ending } from './answer.ts'
-import { attempts } from './attempts.ts'
+import { inFlight, noStore, notClaimed, notRecorded, replayed, resting, settled, stillRunning, toDuplicates, unknown, unprotectedToDuplicates, type Ending } from './answer.ts'
+import { attempts, type AttemptDependencies } from './attempts.ts'
 import type { Answer, Call } from './call.ts'
 import { claim } from './claim.ts'
 import { fingerprintUnder } from './compare.ts'
@@ -23,12 +24,9 @@ import type { Watch } from './watch.ts'
  * deadline that the work goes on, leaves it flying until it is settled.
  */
 
-export interface FlowDependencies {
+export interface FlowDependencies extends AttemptDependencies {
   readonly store: KeyStore
   readonly replies: ReplyCache
-  readonly upstream: Upstream
-  readonly clock: Clock
-  readonly random: Random
   readonly meter: Meter
   readonly journal: Journal
   readonly namespace: Namespace
@@ -37,7 +35,6 @@ export interface FlowDependencies {
   readonly flights: Flights
   readonly watch: Watch
   readonly outages: OutageLog
-  readonly underWay: Roster<Attempt>
   /** flights that are not settled yet; a shutdown waits for them */
   readonly unsettled: Roster<Promise<unknown>>
   readonly life: Life
@@ -83,11 +80,14 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
 }
 
 /** Answers at the end of the flight or at the deadline, whichever comes first. */
-function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<Answer> {
+function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<Answer> | Answer {
+  const waitMs = deps.breaker === null ? 0 : deps.breaker.waitMs(deps.clock.monotonicMs())
+  if (waitMs > 0) return report(entry, resting(waitMs), startedAt, deps)
   return new Promise((resolve) => {
     const course: Course = { phase: 'claiming', overdue: false, hang: null, operationRef: null }
     const flight = new Flight(entry.fingerprint, entry.witness)
-    const { deadlineMs, claimWithinMs } = entry.policy
+    const { claimWithinMs } = entry.policy
+    const deadlineMs = deadlineOf(entry.call.fields, entry.policy.deadlineFrom, entry.policy.deadlineMs)
     const end = (): void => {
       course.overdue = true
       if (course.phase === 'claiming') flight.sayHung()
@@ -122,7 +122,7 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
       course.phase = 'unprotected'
       told = () => unknown(entry.policy, null, 'sent-unprotected')
       flight.sayClaimed(null)
-      const ending = await sendUnprotected(entry, deadlineAt - deps.clock.monotonicMs(), deps)
+      const ending = await sendUnprotected(entry, deadlineAt, deps)
       told = () => unprotectedToDuplicates(ending)
       return ending
     }
@@ -143,7 +143,7 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     lease = deps.leases.keep(claimed.claim, entry.policy.leaseMs, issuedAt)
     if (checkpoint !== null) await checkpoint('after-claim')
     if (checkpoint !== null) await checkpoint('before-attempt')
-    const tried = await attempts(entry, recovering, lease, deps)
+    const tried = await attempts(entry, { recovering, issuedAt, retainUntil, lease, deadlineAt }, deps)
     if (checkpoint !== null) await checkpoint('after-attempt')
     course.phase = 'settling'
     if (checkpoint !== null) await checkpoint('before-settle')
@@ -152,7 +152,7 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     const wallMs = deps.clock.wallMs()
     told = () => toDuplicates(end, entry, operationRef, retainUntil, wallMs)
     if (checkpoint !== null) await checkpoint('before-answer')
-    return settled(end, entry, operationRef, tried.outcomes.length, retainUntil, wallMs)
+    return settled(end, entry, operationRef, tried, retainUntil, wallMs)
   } catch (error) {
     deps.journal.error('request.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
     return { answer: notRecorded(course.operationRef), outcome: 'unavailable', operationRef: course.operationRef, attempts: 0, cause: 'defect' }

@@ -1,11 +1,15 @@
 import type { Readable } from 'node:stream'
-import type { AttemptOutcome } from '../core/attempt.ts'
+import type { AttemptOutcome, StatusPolicy } from '../core/attempt.ts'
+import { tellDeadline } from '../core/attempt-fields.ts'
+import type { DeadlineHeader } from '../core/deadline.ts'
 import { forwardedFields } from '../core/forwarding.ts'
 import { firstOf } from '../core/headers.ts'
-import type { Attempt, AttemptLimits, Clock, Switched, Upstream, UpstreamRequest } from '../core/ports.ts'
-import { problem, type ProblemCode } from '../core/problem.ts'
+import type { AttemptLimits, Clock, Switched, Upstream, UpstreamRequest } from '../core/ports.ts'
+import { problem, type Problem, type ProblemCode } from '../core/problem.ts'
+import type { GaveUp } from '../core/retry.ts'
 import type { Roster } from '../core/roster.ts'
 import type { Answer, Call } from './call.ts'
+import type { Abortable } from './retry-loop.ts'
 
 /** A call that is not captured: its body flows from the client to the upstream, as fast as the slower of the two. */
 export interface PassingCall extends Call {
@@ -18,8 +22,6 @@ export interface PassingCall extends Call {
 /** Nothing is stored for such a call, so nothing is replayed. */
 export type PassedOn = Exclude<Answer, { readonly kind: 'replay' | 'unprotected' }>
 
-export type Abortable = Pick<Attempt, 'abort'>
-
 export interface PassingDependencies {
   readonly upstream: Upstream
   readonly clock: Clock
@@ -29,15 +31,18 @@ export interface PassingDependencies {
 }
 
 /**
- * Sends a request that no key hangs on: once, for now; the retry loop of routes with `retry` will stand here. What
- * the upstream answers is passed on as it comes, whatever its status. The client leaving ends it, at any time.
+ * Sends a request that no key hangs on, once; pass-repeatedly.ts sends those again whose route says so. What the
+ * upstream answers is passed on as it comes, whatever its status. The client leaving ends it, at any time.
  *
  * `deadlineMs` bounds the wait for the answer from the moment the whole request is on its way, as the deadline of a
- * guarded request does; a slow upload is not the upstream's fault. It is no bound on the answer's body.
+ * guarded request does; a slow upload is not the upstream's fault. It is no bound on the answer's body. With `deadlineTo` the
+ * upstream is told.
  */
-export async function passOn(call: PassingCall, deadlineMs: number | null, deps: PassingDependencies): Promise<PassedOn> {
+export async function passOn(call: PassingCall, deadlineMs: number | null, deps: PassingDependencies, deadlineTo: DeadlineHeader | null = null): Promise<PassedOn> {
   const content = call.content()
-  const attempt = deps.upstream.attempt(requestOf(call, content), limitsOf(deps))
+  const request = requestOf(call, content)
+  if (deadlineMs !== null && deadlineTo !== null) tellDeadline(request.fields, deadlineTo, deadlineMs)
+  const attempt = deps.upstream.attempt(request, limitsOf(deps))
   const cancel = deadlineMs === null ? null : deadline(deadlineMs, content, attempt, deps.clock)
   const outcome = await whileWaited(call, attempt, deps)
   cancel?.()
@@ -65,8 +70,10 @@ const NOTHING = new Uint8Array()
 
 /** Every reply streams, and no status means anything to us. */
 function limitsOf({ limits: { socketWaitMs } }: PassingDependencies): AttemptLimits {
-  return { socketWaitMs, keptReplyBytes: null, closeDelimited: 'stream', status: { rules: new Map(), inProgress: [] }, afterDoubt: false }
+  return { socketWaitMs, keptReplyBytes: null, closeDelimited: 'stream', status: NO_MEANING, afterDoubt: false }
 }
+
+const NO_MEANING: StatusPolicy = { rules: new Map(), inProgress: [], proofs: [] }
 
 async function whileWaited<T>(call: PassingCall, attempt: Abortable & { readonly outcome: Promise<T> }, deps: PassingDependencies): Promise<T> {
   const takeBack = call.whenGone(() => attempt.abort('client'))
@@ -93,18 +100,18 @@ function deadline(ms: number, content: Readable | null, attempt: Abortable, cloc
   }
 }
 
-function answerTo(outcome: AttemptOutcome, call: Call): PassedOn {
+export function answerTo(outcome: AttemptOutcome, call: Call, gaveUp: GaveUp | null = null): PassedOn {
   if (call.gone() || (outcome.kind === 'aborted' && outcome.by === 'client')) {
     if ('reply' in outcome && outcome.reply?.kind === 'streaming') outcome.reply.body.cancel()
     return { kind: 'none' }
   }
   switch (outcome.kind) {
     case 'answered': case 'refused': case 'lost':
-      return outcome.reply === null ? failed('upstream-failed', 'the connection to the upstream broke before an answer came') : { kind: 'fresh', reply: outcome.reply, ttlMs: null }
+      return outcome.reply === null ? failed('upstream-failed', 'the connection to the upstream broke before an answer came', { gaveUp }) : { kind: 'fresh', reply: outcome.reply, ttlMs: null, gaveUp }
     case 'not_sent':
-      return failed('upstream-unreachable', 'no connection to the upstream could be made', ASK_AGAIN_MS)
+      return failed('upstream-unreachable', 'no connection to the upstream could be made', { gaveUp, retryAfterMs: ASK_AGAIN_MS })
     case 'aborted':
-      return outcome.sent ? failed('upstream-timeout', 'the upstream did not answer in time') : failed('upstream-unreachable', 'no connection to the upstream was free in time', ASK_AGAIN_MS)
+      return outcome.sent ? failed('upstream-timeout', 'the upstream did not answer in time') : failed('upstream-unreachable', 'no connection to the upstream was free in time', { retryAfterMs: ASK_AGAIN_MS })
     default:
       return outcome satisfies never
   }
@@ -112,6 +119,6 @@ function answerTo(outcome: AttemptOutcome, call: Call): PassedOn {
 
 const ASK_AGAIN_MS = 1000
 
-function failed(code: ProblemCode, detail: string, retryAfterMs: number | null = null): PassedOn {
-  return { kind: 'problem', problem: problem(code, detail, { retryAfterMs }) }
+function failed(code: ProblemCode, detail: string, more: Pick<Partial<Problem>, 'retryAfterMs' | 'gaveUp'> = {}): PassedOn {
+  return { kind: 'problem', problem: problem(code, detail, more) }
 }

@@ -2,6 +2,7 @@ import { statusOf, type AttemptOutcome, type UpstreamReply } from '../core/attem
 import type { KeyStore } from '../core/ports.ts'
 import type { Claim, KeyRecord, WriteOutcome } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
+import { replyOf } from '../core/retry.ts'
 import type { Tried } from './attempts.ts'
 import { insist, persist, type PersistDependencies } from './persist.ts'
 
@@ -38,7 +39,7 @@ interface Settlement {
 
 function settlement(claimed: Claim, { outcomes, verdict }: Tried, store: KeyStore): Settlement {
   const last = outcomes.at(-1)
-  const reply = replyOf(last)
+  const reply = last === undefined ? null : replyOf(last)
   const attempts = outcomes.length
   switch (verdict.as) {
     case 'complete': {
@@ -59,13 +60,4 @@ function toStore(reply: UpstreamReply): StoredReply {
   if (reply.kind === 'streaming') return { kind: 'not-kept', status: statusOf(reply) }
   const { status, headers, body, trailers } = reply.reply
   return { kind: 'kept', reply: { status, headers: storable(headers), body, trailers } }
-}
-
-function replyOf(outcome: AttemptOutcome | undefined): UpstreamReply | null {
-  if (outcome === undefined) return null
-  switch (outcome.kind) {
-    case 'answered': case 'refused': case 'lost': return outcome.reply
-    case 'not_sent': case 'aborted': return null
-    default: return outcome satisfies never
-  }
 }

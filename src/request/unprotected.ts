@@ -15,10 +15,10 @@ export interface UnprotectedDependencies extends AttemptDependencies {
 }
 
 /** Never retried, and ended at the client's deadline: an outcome that comes later could be told to nobody. */
-export async function sendUnprotected(entry: Entry, remainingMs: number, deps: UnprotectedDependencies): Promise<Ending> {
+export async function sendUnprotected(entry: Entry, deadlineAt: number, deps: UnprotectedDependencies): Promise<Ending> {
   deps.meter.failedOpen(entry.route)
   deps.outages.note(entry.route)
-  return unprotected(await attemptOnce(entry, false, remainingMs, deps), entry.policy)
+  return unprotected(await attemptOnce(entry, false, deadlineAt, deadlineAt - deps.clock.monotonicMs(), deps), entry.policy)
 }
 
 /** An outage lasts longer than one request: each line tells how many were sent since the one before. */

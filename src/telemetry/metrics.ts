@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CacheFill, CacheMiss, KeyOutcome, LimitName, Meter, ReloadResult, ReplyTier } from '../core/ports.ts'
 import type { Census } from '../core/record.ts'
+import { GAVE_UP, type GaveUp } from '../core/retry.ts'
 
 const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
 const CLASSES = ['2xx', '3xx', '4xx', '5xx', 'timeout'] as const
@@ -33,6 +34,7 @@ export class Metrics implements Meter {
   readonly #hits = new Table()
   readonly #misses = new Table()
   readonly #fills = new Table()
+  readonly #givenUp = new Table()
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
   readonly #retries: Counter
@@ -70,6 +72,7 @@ export class Metrics implements Meter {
     this.#sums('onceward_reply_cache_hits_total', 'Replays by the tier that had the reply.', 'tier', TIERS, this.#hits)
     this.#sums('onceward_reply_cache_misses_total', 'Keys for which Redis had no reply to give, by why.', 'reason', MISSES, this.#misses)
     this.#sums('onceward_reply_cache_fills_total', 'Replies that were to be remembered in Redis, by what became of it.', 'result', FILLS, this.#fills)
+    this.#sums('onceward_retries_refused_total', 'Attempts that failed and were followed by no other, by why.', 'reason', Object.keys(GAVE_UP), this.#givenUp)
     const registers = [this.#registry]
     this.#retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
     this.#delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
@@ -133,6 +136,20 @@ export class Metrics implements Meter {
 
   cacheFill(end: CacheFill): void {
     this.#fills.add(1, end)
+  }
+
+  retried(retry: number, delayMs: number, route: string): void {
+    this.#retries.inc({ attempt: ATTEMPTS[Math.min(retry, ATTEMPTS.length) - 1] ?? '4+', route })
+    this.#delays.observe({ route }, delayMs / 1000)
+  }
+
+  gaveUp(why: GaveUp): void {
+    this.#givenUp.add(1, why)
+  }
+
+  /** A gauge of everything that `read` names, under one label, when somebody scrapes. */
+  observeEach(name: `onceward_${string}`, help: string, label: string, read: () => Iterable<readonly [string, number]>): void {
+    this.#registry.registerMetric(new Gauge({ name, help, labelNames: [label], registers: [], collect() { for (const [value, amount] of read()) this.set({ [label]: value }, amount) } }))
   }
 
   /** A gauge without labels that is read when somebody scrapes. */

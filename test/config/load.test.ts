@@ -22,6 +22,8 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     limits: { requestBodyBytes: 8_388_608, keptReplyBytes: 1_048_576, heldBodiesBytes: 67_108_864, upstreamConnections: 256, socketWaitMs: 5000, connectTimeoutMs: 5000, headerBytes: 16_384, headerCount: 100, targetBytes: 8192, headerTimeMs: 10_000, bodyTimeMs: 30_000, idleTimeMs: 65_000, connections: 10_000, eventLoopDelayMs: 200 },
     shutdownGraceMs: 25_000,
     logLevel: 'info',
+    budgets: new Map([['default', { ratio: 0.2, minPerSecond: 10, windowMs: 10_000, shared: false, maxInFlight: 256 }]]),
+    breaker: null,
   })
   t.strictSame(routes.map(({ name, methods, host, path, action }) => [name, methods && [...methods], host, path, action.kind]), [
     ['default', ['POST', 'PATCH'], null, ['*'], 'guard'],
@@ -38,10 +40,13 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     whenUnsure: { kind: 'hold' },
     storeOutage: 'closed',
     claimWithinMs: 5000,
-    status: { rules: new Map(), inProgress: [] },
+    status: { rules: new Map(), inProgress: [], proofs: [] },
     unknownStatus: 504,
     closeDelimited: 'stream',
+    retry: { attempts: 4, backoff: { baseMs: 50, capMs: 2000, jitter: 'full' }, perTryMs: null, budget: 'default' },
     deadlineMs: 30_000,
+    deadlineFrom: null,
+    deadlineTo: null,
     lingerMs: 300_000,
   })
   t.strictSame(keySpace.routes.map(({ name, filing }) => [name, filing]), [

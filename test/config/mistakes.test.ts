@@ -41,13 +41,11 @@ routes:
 })
 
 test('fields of features that this version does not have are unknown', async (t) => {
-  const lines = await mistakesIn('store: { mysql: x }\nbudgets: {}\nsinks: {}\ndefaults: { retry: { attempts: 4, base: 50ms } }')
+  const lines = await mistakesIn('store: { mysql: x }\nsinks: {}\ndefaults: { outbox: { on: 2xx } }')
   t.strictSame(lines.map((line) => line.replace(/;.*/, '')), [
     '1:10: store.mysql: there is no such field',
-    '2:1: budgets: there is no such field',
-    '3:1: sinks: there is no such field',
-    '4:22: defaults.retry.attempts: there is no such field',
-    '4:35: defaults.retry.base: there is no such field',
+    '2:1: sinks: there is no such field',
+    '3:13: defaults.outbox: there is no such field',
   ])
 })
 

@@ -53,7 +53,7 @@ test('normalising is idempotent and never throws, whatever is sent', async (t) =
 
 const route = (name: string, path: string, more: Partial<Route> = {}): Route => {
   const pattern = path.split('/').filter((segment) => segment !== '')
-  return { name, methods: null, host: null, path: pattern, lookalike: lookalike(pattern), headers: [], cors: null, action: { kind: 'pass', deadlineMs: null }, ...more }
+  return { name, methods: null, host: null, path: pattern, lookalike: lookalike(pattern), headers: [], cors: null, action: { kind: 'pass', deadlineMs: null, retry: null }, ...more }
 }
 
 const policy = async (): Promise<Policy> => policyOf(await configOf(''), 'default')

@@ -17,7 +17,7 @@ const EXPECTED: Readonly<Record<NotSentCause, readonly [number, string]>> = {
 test('each way of not getting through has the status and the error type of RFC 9209, and is safe to repeat', async (t) => {
   if (route?.action.kind !== 'guard') return t.fail('the first fallback guards')
   for (const [cause, [status, proxyError]] of Object.entries(EXPECTED) as [NotSentCause, readonly [number, string]][]) {
-    const end = settled({ kind: 'released', passedOn: null, last: { kind: 'not_sent', cause } }, { policy: route.action.policy, witness: null }, 'op_1', 1, 1000, 0)
+    const end = settled({ kind: 'released', passedOn: null, last: { kind: 'not_sent', cause } }, { policy: route.action.policy, witness: null }, 'op_1', { outcomes: [], gaveUp: null }, 1000, 0)
     t.match(end, { answer: { kind: 'problem', problem: { code: 'upstream-unreachable', status, proxyError, retryAfterMs: 1000 } }, cause })
   }
 })

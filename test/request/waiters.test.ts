@@ -9,7 +9,7 @@ import { flowOver } from '../support/flow.ts'
 import { MemoryKeyStore } from '../support/memory-key-store.ts'
 import { replaced } from '../support/shared-store.ts'
 
-const WAITING = 'defaults: { idempotency: { in_flight: { wait: 10s }, lease: 60s } }'
+const WAITING = 'defaults: { retry: { attempts: 1 }, idempotency: { in_flight: { wait: 10s }, lease: 60s } }'
 const WAITERS = 5000
 
 /** Two processes over one store: the first has sent a request whose answer the test gives, the second has seen nothing yet. */

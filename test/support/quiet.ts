@@ -1,5 +1,6 @@
 import type { Journal, Meter } from '../../src/core/ports.ts'
 import type { Census } from '../../src/core/record.ts'
+import type { GaveUp } from '../../src/core/retry.ts'
 
 /** A journal that keeps the names of its events. */
 export class NotedJournal implements Journal {
@@ -27,5 +28,9 @@ export class NotedMeter implements Meter {
   cacheHit(tier: string): void { this.hits.push(tier) }
   cacheMiss(why: string): void { this.misses.push(why) }
   cacheFill(end: string): void { this.fills.push(end) }
+  readonly delaysMs: number[] = []
+  readonly givenUp: GaveUp[] = []
+  retried(_retry: number, delayMs: number): void { this.delaysMs.push(delayMs) }
+  gaveUp(why: GaveUp): void { this.givenUp.push(why) }
   census(census: Census): void { this.last = census }
 }

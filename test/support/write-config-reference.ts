@@ -57,6 +57,8 @@ function values(field: FieldSchema): string {
   if (field.anyOf !== undefined) return field.anyOf.map((branch) => (branch.type === 'object' ? `\`${sample(branch)}\`` : values(branch))).join(', ')
   const bounds = [field.formatMinimum === undefined ? '' : `from ${field.formatMinimum}`, field.formatMaximum === undefined ? '' : `to ${field.formatMaximum}`].join(' ').trim()
   const kind = (field.format ?? '').replace('-with-unit', '').replaceAll('-', ' ')
+  if (field.type === 'boolean') return '`true`, `false`'
+  if (field.type === 'number') return `number, ${field.minimum} to ${field.maximum}`
   if (field.type === 'integer') return `whole number, ${field.minimum} to ${field.maximum}`
   if (field.type === 'array') return field.items?.type === 'object' ? 'list of groups' : `list: ${values(field.items ?? {})}`
   return `${kind === '' ? 'text' : kind}${bounds === '' ? '' : `, ${bounds}`}`

@@ -3,6 +3,7 @@ import type { Clock, Journal, Meter, Random, Wakeups } from '../../core/ports.ts
 import type { RedisTarget } from '../../core/redis-target.ts'
 import { connect } from './connection.ts'
 import { RedisReplies } from './reply-cache.ts'
+import { SharedBudget, type FleetBudgets } from './shared-budget.ts'
 import { redisWakeups } from './wakeups.ts'
 import { Words } from './words.ts'
 
@@ -19,7 +20,7 @@ export interface RedisOptions {
   readonly journal: Pick<Journal, 'warn' | 'info'>
 }
 
-export interface OpenRedis {
+export interface OpenRedis extends FleetBudgets {
   readonly wakeups: Wakeups
   /** the replies of the installation that has this secret (base64url), which only the authority knows */
   replies(secret: string): RedisReplies
@@ -38,6 +39,10 @@ export async function openRedis({ target, ca, service, ...options }: RedisOption
       const replies = new RedisReplies({ ...options, client, words, key: macKey(secret) })
       opened.push(replies)
       return replies
+    },
+    budget(name, settings) {
+      const { timeoutMs, clock, random, journal } = options
+      return new SharedBudget({ client, service, name, settings, timeoutMs, clock, random, journal })
     },
     async close() {
       for (const replies of opened) await replies.close()

@@ -36,7 +36,7 @@ test('every reader of what a client or an upstream sends ends on a million hosti
 test('a path with hundreds of thousands of segments is matched in one pass over each pattern', async (t) => {
   const route = (name: string, path: string): Route => {
     const pattern = path.split('/').filter((segment) => segment !== '')
-    return { name, methods: null, host: null, path: pattern, lookalike: pattern, headers: [], cors: null, action: { kind: 'pass', deadlineMs: null } }
+    return { name, methods: null, host: null, path: pattern, lookalike: pattern, headers: [], cors: null, action: { kind: 'pass', deadlineMs: null, retry: null } }
   }
   const routes = [...Array.from({ length: 20 }, (_, i) => route(`r${i}`, `/${':a/'.repeat(50)}end`)), route('rest', '/*')]
   t.match(findRoute(routes, { method: 'GET', target: '/a'.repeat(SIZE / 2), fields: [] }), { kind: 'route', route: { name: 'rest' } })
