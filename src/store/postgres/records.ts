@@ -1,10 +1,10 @@
 import { StoreUnavailable, type KeyStore } from '../../core/ports.ts'
-import type { Act, AuditEntry, Census, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from '../../core/record.ts'
+import type { Act, AuditEntry, Census, Doubt, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import { ids, Packed } from './columns.ts'
 import type { Row, Value } from './connection.ts'
 import { Refused } from './faults.ts'
 import type { Link } from './link.ts'
-import { auditEntryOf, idOf, number, recordOf, text } from './rows.ts'
+import { auditEntryOf, doubtOf, idOf, number, recordOf, text } from './rows.ts'
 import { packEvents } from './settles.ts'
 import type { Statement, StatementName } from './statements.ts'
 
@@ -50,6 +50,10 @@ export class Records {
 
   async find(by: Parameters<KeyStore['find']>[0], limit: number): Promise<readonly KeyRecord[]> {
     return (await this.#found(by, limit)).map(recordOf)
+  }
+
+  async doubts(limit: number, { shortestMs, longestMs }: Rest): Promise<readonly Doubt[]> {
+    return (await this.#run('doubts', [this.#link.now(), limit, shortestMs, longestMs])).map(doubtOf)
   }
 
   async reap(limit: number): Promise<Reaped> {

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import type { KeyId, KeyRecord } from '../../core/record.ts'
-import { columnsOf, Damaged, recordOf, type Columns } from './rows.ts'
+import { columnsOf, Damaged, PROBE_COLUMN, recordOf, type Columns } from './rows.ts'
 import type { Ledger } from './ledger.ts'
 import type { Statements } from './statements.ts'
 import { unpack } from './wire.ts'
@@ -75,6 +75,7 @@ function apply(written: readonly Written[], packed: Uint8Array, records: Map<Key
     }
     const [columns, bodyBytes] = entry
     if (bodyBytes !== null) columns[BODY_COLUMN] = bodies.next().value ?? null
+    columns[PROBE_COLUMN] ??= null // written before there were probes
     records.set(columns[0], recordOf([0, ...columns, 0]))
   }
 }
