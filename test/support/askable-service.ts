@@ -32,11 +32,11 @@ export interface Conduct {
   readonly answers: boolean
 }
 
-export type Answerer = (response: ServerResponse, charges: readonly Charge[]) => void
+export type Answerer = (response: ServerResponse, charges: readonly Charge[], request: IncomingMessage) => void
 
 export const listing: Answerer = (response, charges) => { response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data: charges })) }
 
-export async function askableService(t: Test, conductOf: (key: string, arrival: number) => Conduct, answererOf: (key: string) => Answerer = () => listing): Promise<AskableService> {
+export async function askableService(t: Test, conductOf: (key: string, arrival: number, account: string) => Conduct, answererOf: (key: string) => Answerer = () => listing): Promise<AskableService> {
   const ledger: Charge[] = []
   const arrived = new Map<string, number>()
   const questions: IncomingMessage['headers'][] = []
@@ -47,7 +47,7 @@ export async function askableService(t: Test, conductOf: (key: string, arrival: 
     const [key, account] = [String(request.headers['idempotency-key']), String(request.headers['x-tenant'])]
     const arrival = (arrived.get(`${account} ${key}`) ?? 0) + 1
     arrived.set(`${account} ${key}`, arrival)
-    const { chargeAfterMs, answers } = conductOf(key, arrival)
+    const { chargeAfterMs, answers } = conductOf(key, arrival, account)
     if (!answers) request.socket.destroy()
     if (chargeAfterMs === null) return
     const timer = setTimeout(() => {
@@ -66,7 +66,7 @@ export async function askableService(t: Test, conductOf: (key: string, arrival: 
     const { searchParams } = new URL(request.url ?? '', 'http://x')
     const [key, account] = [searchParams.get('key') ?? '', searchParams.get('account') ?? '']
     questions.push(request.headers)
-    answererOf(key)(response, ledger.filter((made) => made.key === key && made.account === account))
+    answererOf(key)(response, ledger.filter((made) => made.key === key && made.account === account), request)
   })
   const port = await listenOnLoopback(server, 0)
   t.teardown(() => {
