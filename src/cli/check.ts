@@ -5,6 +5,7 @@ import type { Overrides } from '../config/overrides.ts'
 import type { Environment } from '../config/substitute.ts'
 import { durationText } from '../config/units.ts'
 import type { Policy, WhenUnsure } from '../core/policy.ts'
+import type { RetryPolicy } from '../core/retry.ts'
 import type { Route } from '../core/route.ts'
 import { EXIT, type Output } from './output.ts'
 
@@ -32,6 +33,7 @@ function summary(file: string, config: Config): string[] {
   return [
     `${file} is right: ${configured} ${configured === 1 ? 'route' : 'routes'}`,
     `  ${address(config.listen)} -> ${config.upstream.origin}, admin on ${address(config.admin.listen)}, keys of ${config.service} in ${config.store.postgres === null ? config.store.dataDir : 'Postgres'}`,
+    budgets(config),
     ...config.routes.map((route, i) => `  ${i < configured ? `${i + 1}.` : 'else'} ${route.name.padEnd(width)}  ${requests(route)}: ${treatment(route)}`),
   ]
 }
@@ -45,7 +47,7 @@ function requests(route: Route): string {
 
 function treatment({ action }: Route): string {
   switch (action.kind) {
-    case 'pass': return 'passes as it is'
+    case 'pass': return action.retry === null || action.retry.methods.size === 0 ? 'passes as it is' : `passes as it is, ${[...action.retry.methods].join(' ')} ${attempts(action.retry)}`
     case 'guard': return guarded(action.policy)
     default: return action satisfies never
   }
@@ -53,7 +55,7 @@ function treatment({ action }: Route): string {
 
 function guarded(policy: Policy): string {
   const busy = policy.inFlight.kind === 'reject' ? 'reject' : `wait ${durationText(policy.inFlight.waitMs)}`
-  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure(policy.whenUnsure)}, scope ${scope(policy)}`
+  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, ${attempts(policy.retry)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure(policy.whenUnsure)}, scope ${scope(policy)}`
 }
 
 function unsure(policy: WhenUnsure): string {
@@ -63,6 +65,15 @@ function unsure(policy: WhenUnsure): string {
     case 'probe': return `probe, absent after ${durationText(policy.probe.quietMs)}`
     default: return policy satisfies never
   }
+}
+
+function attempts({ attempts: most, budget }: RetryPolicy): string {
+  return `${most === 1 ? 'sent once' : `at most ${most} attempts`}${budget === 'default' ? '' : ` from the budget ${budget}`}`
+}
+
+function budgets({ budgets: all, breaker }: Config): string {
+  const each = [...all].map(([name, { ratio, minPerSecond, shared }]) => `${name} ${ratio} per request and ${minPerSecond}/s${shared ? ', shared' : ''}`)
+  return `  retries: ${each.join('; ')}; ${breaker === null ? 'no breaker' : `breaker at ${breaker.ratio} of ${breaker.minAttempts} or more`}`
 }
 
 function scope({ scope: of }: Policy): string {

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts'
 import { loadFrom } from '../config/load.ts'
 import { formatMistake } from '../config/mistakes.ts'
-import { originsOf } from '../config/origins.ts'
+import { originsOf, type FieldOrigin } from '../config/origins.ts'
 import type { Environment } from '../config/substitute.ts'
 import { firstOf } from '../core/headers.ts'
 import { readPath } from '../core/path.ts'
@@ -66,13 +66,16 @@ function policyOf(route: Route, config: Config): string[] {
   const fields = originsOf(config.written, entry === undefined ? null : position)
   const key = fields.find(({ field }) => field === 'idempotency.key')
   if (route.action.kind === 'pass') {
-    return [`${route.name} passes everything as it is, ${key?.value === 'ignored' ? `because idempotency.key is ignored (${key.origin})` : 'as the last route behind all others'}`]
+    const why = `${route.name} passes everything as it is, ${key?.value === 'ignored' ? `because idempotency.key is ignored (${key.origin})` : 'as the last route behind all others'}`
+    const { retry } = route.action
+    return retry === null ? [why] : [`${why}${retry.methods.size === 0 ? ', within its deadline' : ', and sends some of it again'}:`, ...table(fields.filter(({ field }) => /^(retry|status)\./.test(field)))]
   }
+  return [`${route.name} guards what carries a key, under this policy:`, ...table(fields)]
+}
+
+function table(fields: readonly FieldOrigin[]): string[] {
   const [names, values] = [fields.map(({ field }) => field), fields.map(({ value }) => value)].map((column) => Math.max(...column.map(({ length }) => length)))
-  return [
-    `${route.name} guards what carries a key, under this policy:`,
-    ...fields.map(({ field, value, origin }) => `  ${field.padEnd(names ?? 0)}  ${value.padEnd(values ?? 0)}  ${origin}`),
-  ]
+  return fields.map(({ field, value, origin }) => `  ${field.padEnd(names ?? 0)}  ${value.padEnd(values ?? 0)}  ${origin}`)
 }
 
 /** Why an issuer's keys could not be read is worth a line; nothing else is noted here. */

@@ -148,7 +148,7 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
   const retry = { ...defaultsOf(RETRY), ...defaults.retry, ...own.retry }
   const status = { ...defaultsOf(STATUS), ...defaults.status, ...own.status }
   const patient = own.retry === undefined && defaults.retry === undefined
-  if (idempotency.key === 'ignored') return { kind: 'pass', deadlineMs: patient ? null : ms(retry.deadline), retry: passRetryOf(retry, { rules: rulesOf(status), inProgress: [], proofs: names(status.refused_by) }) }
+  if (idempotency.key === 'ignored') return patient ? { kind: 'pass', deadlineMs: null, retry: null } : { kind: 'pass', deadlineMs: ms(retry.deadline), retry: passRetryOf(retry, { rules: rulesOf(status), inProgress: [], proofs: names(status.refused_by) }) }
   const policy: Policy = {
     key: idempotency.key,
     keyFrom: keySourceOf(idempotency.key_from),

@@ -34,9 +34,7 @@ export function deadlinesOf({ deadline_from: from, deadline_to: to }: Deadlines)
   return { deadlineFrom, deadlineTo: to === undefined ? deadlineFrom : headerOf(to) }
 }
 
-/** null unless the route names methods. */
-export function passRetryOf(retry: Filled, status: StatusPolicy): PassRetry | null {
-  if (retry.methods.length === 0) return null
+export function passRetryOf(retry: Filled, status: StatusPolicy): PassRetry {
   return { ...retryOf(retry), methods: new Set(retry.methods), status, bodyBytes: parseSize(retry.body) ?? 0, ...deadlinesOf(retry) }
 }
 

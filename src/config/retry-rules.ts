@@ -10,13 +10,17 @@ type Retry = NonNullable<Draft['defaults']>['retry']
 const TAKEN: ReadonlySet<string> = new Set([...HOP_BY_HOP, KEY_HEADER, 'content-length', 'expect', 'host', 'authorization', 'traceparent', 'onceward-attempt'])
 
 /** A budget that is not there would be none at all, and a deadline in somebody else's header would spoil it. */
-export function checkRetry(retry: Retry, draft: Draft, at: Path, locate: Locate): Mistake[] {
+export function checkRetry(retry: Retry, draft: Draft, isGuarded: boolean, at: Path, locate: Locate): Mistake[] {
   if (retry === undefined) return []
   const mistakes: Mistake[] = []
   const { budget } = retry
   if (budget !== undefined && budget !== 'default' && draft.budgets?.[budget] === undefined) {
     const path = [...at, 'retry', 'budget']
     mistakes.push(wrongValue(locate(path), path, `a name under budgets: ${['default', ...Object.keys(draft.budgets ?? {})].filter((name, i, all) => all.indexOf(name) === i).join(', ')}`))
+  }
+  if (isGuarded && (retry.methods?.length ?? 0) > 0) {
+    const path = [...at, 'retry', 'methods']
+    mistakes.push(wrongValue(locate(path), path, 'idempotency.key: ignored beside it; what carries a key is sent again where that is safe, without such a list'))
   }
   for (const field of ['deadline_from', 'deadline_to'] as const) {
     const path = [...at, 'retry', field, 'header']

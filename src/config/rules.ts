@@ -109,7 +109,7 @@ function checkPolicies({ draft, refused }: Judged, locate: Locate): Mistake[] {
     const source = inDoubt('idempotency', 'key') || inDoubt('idempotency', 'key_from') ? [] : checkKeySource(own, below, at, locate)
     const exclusions = inDoubt('idempotency', 'fingerprint') ? [] : checkExclusions(own, below, at, locate)
     const probe = inDoubt('idempotency', 'when_unsure') || inDoubt('idempotency', 'scope') ? [] : checkProbe(own, below, at, locate)
-    return [...retention, ...source, ...exclusions, ...probe, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate)), ...checkRetry(own.retry, draft, at, locate)]
+    return [...retention, ...source, ...exclusions, ...probe, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate)), ...checkRetry(own.retry, draft, at[0] === 'routes' && keyOf(own, below) !== 'ignored', at, locate)]
   })
 }
 
@@ -130,6 +130,10 @@ function checkKeySource(own: Groups, below: Groups, at: Path, locate: Locate): M
     if (name.toLowerCase() === KEY_HEADER) return [wrongValue(locate(path), path, 'another header; Idempotency-Key is always looked at first')]
     return HOP_BY_HOP.has(name.toLowerCase()) ? [wrongValue(locate(path), path, 'another header; this one belongs to the connection')] : []
   })
+}
+
+function keyOf(own: Groups, below: Groups): string | undefined {
+  return own.idempotency?.key ?? below.idempotency?.key
 }
 
 function checkExclusions(own: Groups, below: Groups, at: Path, locate: Locate): Mistake[] {

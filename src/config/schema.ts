@@ -128,7 +128,7 @@ export const SCHEMA = {
               url: { ...POSTGRES_URL, description: 'As above.' },
               connections: { type: 'integer', minimum: 1, maximum: 64, default: 4, description: 'Connections of one process, apart from one for LISTEN. They carry batches: with 4 of them one of claims and one of completions at a time, with 8 two, which is of use where a commit takes long.' },
               deadline: { ...DELAY, formatMinimum: '100ms', formatMaximum: '60s', default: '5s', description: 'Longest time for one call of the store, the wait for a synchronous standby included; past it nobody knows whether it was done, and it is asked again.' },
-              prepare: { const: false, description: 'No named statements: needed behind PgBouncer in transaction mode.' },
+              prepare: { const: false, description: 'No named statements, and one statement at a time on a connection: needed behind PgBouncer in transaction mode.' },
               schema: { type: 'string', format: 'sql-schema', pattern: '^[a-z][a-z0-9_]{0,47}$', default: 'onceward', description: 'The schema of the tables.' },
               partitions: { type: 'integer', minimum: 1, maximum: 1024, default: 1, description: 'Hash partitions of the table of keys, for hundreds of millions of them. Looked at when the table is made, and never again.' },
               migrate: { enum: ['at_start', 'by_hand'], default: 'at_start', description: 'Who makes and changes the tables: every start, or `onceward migrate`, where the account of the sidecar may not.' },

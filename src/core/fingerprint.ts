@@ -32,14 +32,39 @@ export function fingerprint(secret: string, spec: FingerprintSpec, { method, tar
   const multipart = isMultipart(type)
   const headers = headerText(spec, multipart ? withoutBoundary(type) : type, fields)
   const content = multipart ? contentOfParts(spec, type, body) : spec.mode === 'json' ? contentOfJson(spec, type, body) : sha256(body)
-  let parts: Parts | undefined
-  return {
-    digest: sha256(`${secret}\n${text}\n${method.length}:${method}${target.length}:${target}${headers.length}:${headers}${content}`),
-    spec: text,
-    get parts() {
-      parts ??= [recurring(secret, 'method', method), part(secret, 'target', target), recurring(secret, 'headers', headers), part(secret, 'body', content)].join('.')
-      return parts
-    },
+  const digest = sha256(`${secret}\n${text}\n${method.length}:${method}${target.length}:${target}${headers.length}:${headers}${content}`)
+  return new Digests(digest, text, secret, { method, target, headers, content })
+}
+
+interface PartTexts {
+  readonly method: string
+  readonly target: string
+  readonly headers: string
+  readonly content: string
+}
+
+/** A class, because V8 makes an object with a getter of its own a new shape by a slow path, and that per request. */
+class Digests implements Fingerprint {
+  readonly digest: string
+  readonly spec: string
+  readonly #secret: string
+  readonly #texts: PartTexts
+  #parts: Parts | null = null
+
+  constructor(digest: string, spec: string, secret: string, texts: PartTexts) {
+    this.digest = digest
+    this.spec = spec
+    this.#secret = secret
+    this.#texts = texts
+  }
+
+  get parts(): Parts {
+    if (this.#parts === null) {
+      const { method, target, headers, content } = this.#texts
+      const secret = this.#secret
+      this.#parts = `${recurring(secret, 'method', method)}.${recurring(secret, 'target', target)}.${recurring(secret, 'headers', headers)}.${part(secret, 'body', content)}`
+    }
+    return this.#parts
   }
 }
 
@@ -90,15 +115,19 @@ function part(secret: string, label: string, text: string): string {
   return sha256(`${secret}\n${label}\n${text}`).slice(0, 11)
 }
 
-/** Methods and content types come again and again; their digests are kept, within bounds, since others can be made up. */
+/**
+ * Methods, targets and content types come again and again; their digests are kept, within bounds, since others can be
+ * made up. There is one secret per installation.
+ */
 const MOST_RECURRING = 256
-const recurrent = new Map<string, string>()
+let recurrent: { readonly secret: string, readonly method: Map<string, string>, readonly target: Map<string, string>, readonly headers: Map<string, string> } | undefined
 
-function recurring(secret: string, label: string, text: string): string {
-  const at = `${secret}\n${label}\n${text}`
-  let digest = recurrent.get(at)
+function recurring(secret: string, label: 'method' | 'target' | 'headers', text: string): string {
+  if (recurrent?.secret !== secret) recurrent = { secret, method: new Map(), target: new Map(), headers: new Map() }
+  const known = recurrent[label]
+  let digest = known.get(text)
   if (digest !== undefined) return digest
   digest = part(secret, label, text)
-  if (recurrent.size < MOST_RECURRING && text.length <= MOST_RECURRING) recurrent.set(at, digest)
+  if (known.size < MOST_RECURRING && text.length <= MOST_RECURRING) known.set(text, digest)
   return digest
 }

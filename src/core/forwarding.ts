@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import { connectionNames, firstOf, NOT_FORWARDED, type Fields } from './headers.ts'
+import { connectionNames, firstOf, lowerCase, NOT_FORWARDED, type Fields } from './headers.ts'
 
 /*
  * What a gateway says about the hop before it (RFC 9110 section 7.6, RFC 7239). Everything of ours is added after
@@ -35,7 +35,7 @@ export function forwardedFields(fields: Fields, hop: Hop): string[] {
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? ''
     const value = fields[i + 1] ?? ''
-    const lower = name.toLowerCase()
+    const lower = lowerCase(name)
     if (NOT_FORWARDED.has(lower) || nominated.has(lower)) continue
     if (lower === 'host' && hop.host !== null) continue
     if (lower === 'forwarded') saidForwarded = true
@@ -65,9 +65,9 @@ function speaksOfTheClient(lower: string): boolean {
 
 /** Adds a member to a list field: at the end of its last line, or on a line of its own. */
 function addMember(fields: string[], name: string, member: string): void {
-  const lower = name.toLowerCase()
+  const lower = lowerCase(name)
   for (let i = fields.length - 2; i >= 0; i -= 2) {
-    if (fields[i]?.length !== name.length || fields[i]?.toLowerCase() !== lower) continue
+    if (fields[i]?.length !== name.length || lowerCase(fields[i] ?? '') !== lower) continue
     const before = fields[i + 1] ?? ''
     fields[i + 1] = before === '' ? member : `${before}, ${member}`
     return
@@ -87,7 +87,7 @@ const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 /** True if this request has been here before: our own pseudonym stands in its Via (RFC 9110 section 7.6.3). */
 export function hasPassed(fields: Fields, pseudonym: string): boolean {
   for (let i = 0; i < fields.length; i += 2) {
-    if (fields[i]?.length !== 3 || fields[i]?.toLowerCase() !== 'via') continue
+    if (fields[i]?.length !== 3 || lowerCase(fields[i] ?? '') !== 'via') continue
     if (fields[i + 1]?.split(',').some((member) => member.trim().split(/[ \t]+/)[1] === pseudonym) === true) return true
   }
   return false

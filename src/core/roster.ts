@@ -20,6 +20,11 @@ export class Roster<Item> implements Iterable<Item> {
     return this.#size
   }
 
+  /** who is here longest */
+  get first(): Item | null {
+    return this.#first === null ? null : this.#first.item
+  }
+
   enter(item: Item): Place<Item> {
     const place: Place<Item> = { item, previous: this.#last, next: null }
     if (this.#last === null) this.#first = place
@@ -27,6 +32,13 @@ export class Roster<Item> implements Iterable<Item> {
     this.#last = place
     this.#size += 1
     return place
+  }
+
+  /** Takes out who is here longest. */
+  shift(): Item | null {
+    const first = this.first
+    if (this.#first !== null) this.leave(this.#first)
+    return first
   }
 
   /** May be called twice. */

@@ -13,13 +13,13 @@ import type { RetryPolicy } from './retry.ts'
 export interface Pass {
   readonly kind: 'pass'
   readonly deadlineMs: number | null
-  /** null: everything is sent once */
+  /** null on a route without `retry` */
   readonly retry: PassRetry | null
 }
 
-/** What is sent again although no key protects it. */
+/** What is sent again although no key protects it, and how deadlines travel. */
 export interface PassRetry extends RetryPolicy {
-  /** those that the route names: GET, HEAD, OPTIONS, PUT and DELETE at most */
+  /** those that the route names: none, or some of GET, HEAD, OPTIONS, PUT and DELETE */
   readonly methods: ReadonlySet<string>
   readonly status: StatusPolicy
   /** largest body that is held to be sent again; a larger one is sent once */

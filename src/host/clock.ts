@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Clock } from '../core/ports.ts'
+import { DelayQueue } from './delay-queue.ts'
 
 /** For people: `2026-03-01T12:00:00.000Z`. */
 export function timeText(wallMs: number): string {
@@ -13,12 +14,14 @@ export function timeText(wallMs: number): string {
  */
 export function systemClock(): Clock {
   const startedAtMs = Date.now() - performance.now()
+  const queues = new Map<number, DelayQueue>()
   return {
     wallMs: () => Math.floor(startedAtMs + performance.now()),
     monotonicMs: () => performance.now(),
     after(delayMs, task) {
-      const timer = setTimeout(task, delayMs)
-      return () => clearTimeout(timer)
+      let queue = queues.get(delayMs)
+      if (queue === undefined) queues.set(delayMs, queue = new DelayQueue(delayMs, () => queues.delete(delayMs)))
+      return queue.add(task)
     },
   }
 }

@@ -2,9 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { UpstreamReply } from '../core/attempt.ts'
 import type { Clock } from '../core/ports.ts'
 import { problem } from '../core/problem.ts'
+import type { GaveUp } from '../core/retry.ts'
 import type { PassedOn } from '../request/pass-on.ts'
 import { lingerAfter } from './refused-body.ts'
-import { pour, writeProblem, type Asked } from './write-reply.ts'
+import { passedOn, pour, writeProblem, type Asked } from './write-reply.ts'
 
 /** What a client that left before its answer would have got; nobody receives it, but it counts as 4xx. */
 const CLIENT_LEFT = 499
@@ -23,16 +24,16 @@ export async function deliver(request: IncomingMessage, response: ServerResponse
       writeProblem(response, answer.problem, asked.voice)
       return answer.problem.status
     case 'fresh':
-      return deliverReply(response, asked, answer.reply)
+      return deliverReply(response, asked, answer.reply, answer.gaveUp)
     default:
       return answer satisfies never
   }
 }
 
-async function deliverReply(response: ServerResponse, asked: Asked, reply: UpstreamReply): Promise<number> {
+async function deliverReply(response: ServerResponse, asked: Asked, reply: UpstreamReply, gaveUp: GaveUp | null): Promise<number> {
   const { status, headers } = reply.kind === 'whole' ? reply.reply : reply
   try {
-    response.writeHead(status, [...headers])
+    response.writeHead(status, gaveUp === null ? [...headers] : [...headers, ...passedOn(asked.voice, status, gaveUp)])
   } catch {
     // node refuses what would split the message: a control character that the upstream's parser let through.
     if (reply.kind === 'streaming') reply.body.cancel()

@@ -33,7 +33,7 @@ export function writeAnswer(response: ServerResponse, asked: Asked, answer: Answ
     case 'fresh': {
       const status = answer.reply.kind === 'whole' ? answer.reply.reply.status : answer.reply.status
       // A reply that settled nothing looks like an answer; this says that it is only what the upstream said.
-      const marks = answer.ttlMs === null ? ['Proxy-Status', `${asked.voice.proxy}; received-status=${status}${because(answer.gaveUp)}`] : ['Idempotency-TTL', seconds(answer.ttlMs)]
+      const marks = answer.ttlMs === null ? passedOn(asked.voice, status, answer.gaveUp) : ['Idempotency-TTL', seconds(answer.ttlMs)]
       if (answer.reply.kind === 'streaming') return writeStreaming(response, asked, status, [...answer.reply.headers, ...marks], answer.reply.body)
       writeWhole(response, asked, answer.reply.reply, marks)
       return null
@@ -50,9 +50,9 @@ export function writeAnswer(response: ServerResponse, asked: Asked, answer: Answ
   }
 }
 
-/** RFC 9209 section 2.1.5: for people. */
-function because(gaveUp: GaveUp | null): string {
-  return gaveUp === null ? '' : `; details="${GAVE_UP[gaveUp]}"`
+/** The reply of an upstream that is no answer, and why it was not asked again (RFC 9209 section 2.1.5: for people). */
+export function passedOn(voice: Voice, status: number, gaveUp: GaveUp | null): Fields {
+  return ['Proxy-Status', `${voice.proxy}; received-status=${status}${gaveUp === null ? '' : `; details="${GAVE_UP[gaveUp]}"`}`]
 }
 
 /** What is left of a refused body would have to be read to its end before the connection could be used again. */

@@ -22,16 +22,16 @@ export interface AskDependencies extends PersistDependencies {
 }
 
 /** `claimAgain` after an inquiry that resolved the doubt; monotonic `deadlineAt`: the client waits until then. */
-export async function askIfUncertain(claimed: Claimed, entry: Entry, deadlineAt: number, deps: AskDependencies, claimAgain: () => Promise<Claimed>): Promise<Claimed> {
-  if (claimed.kind !== 'uncertain' || claimed.probe === null || entry.policy.whenUnsure.kind !== 'probe') return claimed
+export async function askAboutFound(claimed: Extract<Claimed, { kind: 'uncertain' }>, entry: Entry, deadlineAt: number, deps: AskDependencies, claimAgain: () => Promise<Claimed>): Promise<Claimed> {
+  if (claimed.probe === null || entry.policy.whenUnsure.kind !== 'probe') return claimed
   const { fence, operationRef, cause, probe, ageMs } = claimed
   const doubt = { id: entry.id, fence, route: entry.route, operationRef, cause, probe, ageMs, knownAt: deps.clock.monotonicMs() }
   const end = await deps.inquiries.inquire(doubt, { until: deadlineAt, questions: entry.policy.whenUnsure.probe.attempts, mayFree: true })
   return end === 'resolved' && deps.clock.monotonicMs() < deadlineAt ? claimAgain() : claimed
 }
 
-export async function askIfAbandoned(end: Settled, claim: Claim, operationRef: string, entry: Entry, deadlineAt: number, deps: AskDependencies): Promise<Settled> {
-  if (end.kind !== 'abandoned' || entry.policy.whenUnsure.kind !== 'probe') return end
+export async function askAboutOwn(end: Extract<Settled, { kind: 'abandoned' }>, claim: Claim, operationRef: string, entry: Entry, deadlineAt: number, deps: AskDependencies): Promise<Settled> {
+  if (entry.policy.whenUnsure.kind !== 'probe') return end
   const probe = probeOf(entry)
   if (probe === null) return end
   const doubt = { id: entry.id, fence: claim.fence, route: entry.route, operationRef, cause: end.cause, probe, ageMs: 0, knownAt: deps.clock.monotonicMs() }

@@ -24,6 +24,8 @@ export interface AttemptDependencies extends RetryDependencies {
 export interface Claiming {
   /** an earlier attempt of this key, before this claim, may have run */
   readonly recovering: boolean
+  /** monotonic; the claim was issued then, so nothing was sent under it before */
+  readonly issuedAt: number
   readonly retainUntil: number
   readonly lease: Lease
   /** monotonic; at which the client is told that its request still runs */
@@ -42,53 +44,58 @@ export async function attempts(entry: Entry, claiming: Claiming, deps: AttemptDe
   let gaveUp: GaveUp | null = null
   if (lease.trusted()) {
     deps.pools.of(policy.retry.budget).budget.deposit()
-    if (policy.retry.perTryMs === null) outcomes.push(await attemptOnce(entry, recovering, claiming.deadlineAt, deps))
+    if (!endsEarly(entry)) outcomes.push(await attemptOnce(entry, recovering, claiming.deadlineAt, policy.deadlineMs + policy.lingerMs, deps))
     const kind = outcomes[0]?.kind
     if (kind !== 'answered' && kind !== 'aborted') gaveUp = await new RetryLoop(guardedCourse(entry, claiming, outcomes, deps), outcomes, deps).run()
   }
   return { outcomes, verdict: judge(outcomes, recovering, policy.status.rules), gaveUp }
 }
 
-/** The first attempt of a request, ended by us at the end of `linger`. */
-export async function attemptOnce(entry: Entry, recovering: boolean, deadlineAt: number, deps: AttemptDependencies, lingerMs = entry.policy.lingerMs): Promise<AttemptOutcome> {
+/** Already its first attempt has a time of its own, which the loop keeps. */
+function endsEarly({ policy, call }: Entry): boolean {
+  return policy.retry.perTryMs !== null && (policy.whenUnsure.kind === 'resend' || isRepeatable(call.method))
+}
+
+/** The first attempt of a request, ended by us after `withinMs`, which is the same for all requests of a route: see host/delay-queue.ts. Never rejects, as no attempt does. */
+export function attemptOnce(entry: Entry, recovering: boolean, deadlineAt: number, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
   const attempt = send(entry, recovering ? 2 : 1, recovering, deadlineAt, deps)
   const place = deps.underWay.enter(attempt)
-  const cancel = deps.clock.after(deadlineAt + lingerMs - deps.clock.monotonicMs(), () => attempt.abort('deadline'))
-  try {
-    const outcome = await attempt.outcome
-    noteHealth(outcome, deps)
-    return outcome
-  } finally {
+  const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))
+  return attempt.outcome.then((outcome) => {
     cancel()
     deps.underWay.leave(place)
-  }
+    noteHealth(outcome, deps)
+    return outcome
+  })
 }
 
 function send(entry: Entry, number: number, afterDoubt: boolean, deadlineAt: number, deps: AttemptDependencies): Attempt {
   const { method, target, fields: sent, hop } = entry.call
   const { status, closeDelimited, deadlineTo } = entry.policy
+  const { socketWaitMs, keptReplyBytes } = deps.limits
   const fields = forwardedFields(sent, hop)
   if (deadlineTo !== null) tellDeadline(fields, deadlineTo, deadlineAt - deps.clock.monotonicMs())
   if (number > 1) markRetry(fields, number, () => parentId(deps))
   return deps.upstream.attempt(
     { method, target, fields, body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
-    { ...deps.limits, closeDelimited, status, afterDoubt },
+    { socketWaitMs, keptReplyBytes, closeDelimited, status, afterDoubt },
   )
 }
 
 /** What happened to a client that hung up changes nothing here: the claim was sent. */
-function guardedCourse(entry: Entry, { recovering, retainUntil, lease, deadlineAt }: Claiming, outcomes: readonly AttemptOutcome[], deps: AttemptDependencies): Course {
+function guardedCourse(entry: Entry, { recovering, issuedAt, retainUntil, lease, deadlineAt }: Claiming, outcomes: readonly AttemptOutcome[], deps: AttemptDependencies): Course {
   const { route, policy, retentionMs, call } = entry
   const { whenUnsure, status } = policy
+  // After a take-over the first dispatch was no earlier than the record, which is as old as its retention says.
+  const sinceFirstMs = (): number => (recovering ? deps.clock.wallMs() - (retainUntil - retentionMs) : deps.clock.monotonicMs() - issuedAt)
   const doubted = (before: readonly AttemptOutcome[]): boolean => recovering || before.some(mayHaveActed)
   return {
     route,
     retry: policy.retry,
     deadlineAt,
-    endAt: deadlineAt + policy.lingerMs,
+    withinMs: policy.deadlineMs + policy.lingerMs,
     send: (number) => send(entry, recovering ? number + 1 : number, doubted(outcomes), deadlineAt, deps),
-    // the upstream remembers the key for so long after the first dispatch, which was no earlier than the claim
-    repeatsLost: () => isRepeatable(call.method) || (whenUnsure.kind === 'resend' && deps.clock.wallMs() < retainUntil - retentionMs + whenUnsure.withinMs),
+    repeatsLost: () => isRepeatable(call.method) || (whenUnsure.kind === 'resend' && sinceFirstMs() < whenUnsure.withinMs),
     isInquiry: (last) => isInProgress(last, doubted(outcomes.slice(0, -1)), status),
     trusted: () => lease.trusted(),
     whenGone: () => () => undefined,

@@ -44,7 +44,19 @@ export interface ClaimDependencies extends PersistDependencies {
 export async function claim(entry: Entry, deps: ClaimDependencies, patience: Patience): Promise<Claimed> {
   let request = claimRequest(entry, deps)
   for (;;) {
-    const outcome = await ask(request, deps, patience)
+    let outcome: ClaimOutcome | WithoutStore
+    try {
+      outcome = await ask(request, deps, patience)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error
+      const sent = patience.hung !== null && !patience.gone() && !patience.overdue()
+      failed(error, request, sent, deps)
+      return { kind: sent ? 'unprotected' : 'unavailable' }
+    }
+    if (outcome.kind === 'claimed' && patience.overdue()) {
+      releaseUnused(outcome.claim, deps)
+      return { kind: 'unavailable' }
+    }
     if (outcome.kind !== 'mismatch') return outcome
     if (outcome.spec === request.spec) return { kind: 'mismatch', differs: differing(outcome.parts, request.parts), operationRef: outcome.operationRef }
     const under = fingerprintUnder(outcome.spec, entry, deps.namespace)
@@ -53,28 +65,22 @@ export async function claim(entry: Entry, deps: ClaimDependencies, patience: Pat
   }
 }
 
-async function ask(request: ClaimRequest, deps: ClaimDependencies, patience: Patience): Promise<ClaimOutcome | { kind: 'unavailable' | 'unprotected' }> {
+type WithoutStore = Extract<Claimed, { kind: 'unavailable' | 'unprotected' }>
+
+/** The store's own promise, on nearly all routes: a frame of ours around it would be made for every key. */
+function ask(request: ClaimRequest, deps: ClaimDependencies, patience: Patience): Promise<ClaimOutcome | WithoutStore> {
+  if (patience.hung === null) return deps.store.claim(request, () => patience.gone() || patience.overdue())
   let hung = false
-  try {
-    const claiming = deps.store.claim(request, () => patience.gone() || patience.overdue() || hung)
-    const outcome = patience.hung === null ? await claiming : await Promise.race([claiming, patience.hung])
-    if (outcome === 'hung') {
-      hung = true
-      const sent = !patience.gone()
-      void settleLate(claiming, request, sent, deps)
-      return { kind: sent ? 'unprotected' : 'unavailable' }
-    }
-    if (outcome.kind === 'claimed' && patience.overdue()) {
-      releaseUnused(outcome.claim, deps)
-      return { kind: 'unavailable' }
-    }
-    return outcome
-  } catch (error) {
-    if (!(error instanceof StoreUnavailable)) throw error
-    const sent = patience.hung !== null && !patience.gone() && !patience.overdue()
-    failed(error, request, sent, deps)
+  const claiming = deps.store.claim(request, () => patience.gone() || patience.overdue() || hung)
+  return Promise.race([claiming, patience.hung.then(() => {
+    hung = true
+    return 'hung' as const
+  })]).then((outcome) => {
+    if (outcome !== 'hung') return outcome
+    const sent = !patience.gone()
+    void settleLate(claiming, request, sent, deps)
     return { kind: sent ? 'unprotected' : 'unavailable' }
-  }
+  })
 }
 
 /** The claim went on without anybody who waits for it. */

@@ -57,10 +57,10 @@ export class Flight {
     this.#say('hung')
   }
 
-  /** Ends the flight for all who wait. A flight that never held the claim only says so. */
-  end(answer: Answer): void {
+  /** Ends the flight for all who wait, and asks for their answer only if there is anybody. A flight that never held the claim only says so. */
+  end(answer: () => Answer): void {
     this.#say('elsewhere')
-    this.#duplicates?.ended.resolve(answer)
+    this.#duplicates?.ended.resolve(answer())
   }
 
   /** The first word counts. */

@@ -4,13 +4,13 @@ import type { DoubtCause } from '../core/record.ts'
 import type { Roster } from '../core/roster.ts'
 import { capture, type Admission, type Entry, type Namespace } from './admit.ts'
 import { inFlight, noStore, notClaimed, notRecorded, replayed, resting, settled, stillRunning, toDuplicates, unknown, unprotectedToDuplicates, type Ending } from './answer.ts'
-import { askIfAbandoned, askIfUncertain } from './ask.ts'
+import { askAboutFound, askAboutOwn } from './ask.ts'
 import { attempts, type AttemptDependencies } from './attempts.ts'
 import type { Answer, Call } from './call.ts'
 import { claim } from './claim.ts'
 import { fingerprintUnder } from './compare.ts'
 import { Flight, type Flights } from './flight.ts'
-import type { LeaseKeeper } from './lease.ts'
+import type { Lease, LeaseKeeper } from './lease.ts'
 import type { Life } from './persist.ts'
 import type { Inquiries } from './probe.ts'
 import { settle } from './settle.ts'
@@ -118,25 +118,27 @@ function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<
 async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: number, deps: FlowDependencies): Promise<Ending> {
   const { checkpoint } = deps
   if (!deps.flights.has(entry.id)) deps.flights.set(entry.id, flight)
-  let drop: () => void = () => undefined
-  let told: Answer = noStore()
+  let lease: Lease | null = null
+  let told: () => Answer = noStore
   try {
     if (checkpoint !== null) await checkpoint('before-claim')
     let issuedAt = deps.clock.monotonicMs()
     const patience = { gone: () => entry.call.gone(), overdue: () => course.overdue, hung: hungOf(entry, course) }
-    const first = await claim(entry, deps, patience)
-    if (first.kind === 'uncertain') asking(course, first.operationRef, first.cause)
-    const claimed = await askIfUncertain(first, entry, deadlineAt, deps, () => {
-      course.phase = 'claiming'
-      issuedAt = deps.clock.monotonicMs()
-      return claim(entry, deps, patience)
-    })
+    let claimed = await claim(entry, deps, patience)
+    if (claimed.kind === 'uncertain') {
+      asking(course, claimed.operationRef, claimed.cause)
+      claimed = await askAboutFound(claimed, entry, deadlineAt, deps, () => {
+        course.phase = 'claiming'
+        issuedAt = deps.clock.monotonicMs()
+        return claim(entry, deps, patience)
+      })
+    }
     if (claimed.kind === 'unprotected') {
       course.phase = 'unprotected'
-      told = unknown(entry.policy, null, 'sent-unprotected')
+      told = () => unknown(entry.policy, null, 'sent-unprotected')
       flight.sayClaimed(null)
       const ending = await sendUnprotected(entry, deadlineAt, deps)
-      told = unprotectedToDuplicates(ending)
+      told = () => unprotectedToDuplicates(ending)
       return ending
     }
     if (claimed.kind !== 'claimed') {
@@ -150,30 +152,32 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     const { operationRef, recovering, retainUntil } = claimed
     course.phase = 'attempting'
     course.operationRef = operationRef
-    told = notRecorded(operationRef)
+    told = () => notRecorded(operationRef)
     deps.flights.set(entry.id, flight)
     flight.sayClaimed(operationRef)
-    const lease = deps.leases.keep(claimed.claim, entry.policy.leaseMs, issuedAt)
-    drop = () => lease.drop()
+    lease = deps.leases.keep(claimed.claim, entry.policy.leaseMs, issuedAt)
     if (checkpoint !== null) await checkpoint('after-claim')
     if (checkpoint !== null) await checkpoint('before-attempt')
-    const tried = await attempts(entry, { recovering, retainUntil, lease, deadlineAt }, deps)
+    const tried = await attempts(entry, { recovering, issuedAt, retainUntil, lease, deadlineAt }, deps)
     if (checkpoint !== null) await checkpoint('after-attempt')
     course.phase = 'settling'
     if (checkpoint !== null) await checkpoint('before-settle')
-    const written = await settle(claimed.claim, tried, deps)
+    let end = await settle(claimed.claim, tried, deps)
     if (checkpoint !== null) await checkpoint('after-settle')
-    if (written.kind === 'abandoned') asking(course, operationRef, written.cause)
-    const end = await askIfAbandoned(written, claimed.claim, operationRef, entry, deadlineAt, deps)
+    if (end.kind === 'abandoned') {
+      lease.drop() // there is nothing to renew in a doubt
+      asking(course, operationRef, end.cause)
+      end = await askAboutOwn(end, claimed.claim, operationRef, entry, deadlineAt, deps)
+    }
     const wallMs = deps.clock.wallMs()
-    told = toDuplicates(end, entry, operationRef, retainUntil, wallMs)
+    told = () => toDuplicates(end, entry, operationRef, retainUntil, wallMs)
     if (checkpoint !== null) await checkpoint('before-answer')
     return settled(end, entry, operationRef, tried, retainUntil, wallMs)
   } catch (error) {
     deps.journal.error('request.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
     return { answer: notRecorded(course.operationRef), outcome: 'unavailable', operationRef: course.operationRef, attempts: 0, cause: 'defect' }
   } finally {
-    drop()
+    lease?.drop()
     if (deps.flights.get(entry.id) === flight) deps.flights.delete(entry.id)
     flight.end(told)
   }

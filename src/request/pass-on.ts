@@ -1,5 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { AttemptOutcome, StatusPolicy } from '../core/attempt.ts'
+import { tellDeadline } from '../core/attempt-fields.ts'
+import type { DeadlineHeader } from '../core/deadline.ts'
 import { forwardedFields } from '../core/forwarding.ts'
 import { firstOf } from '../core/headers.ts'
 import type { AttemptLimits, Clock, Switched, Upstream, UpstreamRequest } from '../core/ports.ts'
@@ -33,11 +35,14 @@ export interface PassingDependencies {
  * upstream answers is passed on as it comes, whatever its status. The client leaving ends it, at any time.
  *
  * `deadlineMs` bounds the wait for the answer from the moment the whole request is on its way, as the deadline of a
- * guarded request does; a slow upload is not the upstream's fault. It is no bound on the answer's body.
+ * guarded request does; a slow upload is not the upstream's fault. It is no bound on the answer's body. With `deadlineTo` the
+ * upstream is told.
  */
-export async function passOn(call: PassingCall, deadlineMs: number | null, deps: PassingDependencies): Promise<PassedOn> {
+export async function passOn(call: PassingCall, deadlineMs: number | null, deps: PassingDependencies, deadlineTo: DeadlineHeader | null = null): Promise<PassedOn> {
   const content = call.content()
-  const attempt = deps.upstream.attempt(requestOf(call, content), limitsOf(deps))
+  const request = requestOf(call, content)
+  if (deadlineMs !== null && deadlineTo !== null) tellDeadline(request.fields, deadlineTo, deadlineMs)
+  const attempt = deps.upstream.attempt(request, limitsOf(deps))
   const cancel = deadlineMs === null ? null : deadline(deadlineMs, content, attempt, deps.clock)
   const outcome = await whileWaited(call, attempt, deps)
   cancel?.()

@@ -27,7 +27,7 @@ export interface PassingOn {
  */
 export async function passRepeatedly(call: PassingCall, passing: PassingOn, deps: RepeatingDependencies): Promise<PassedOn> {
   const { retry, deadlineMs } = passing
-  if (!retry.methods.has(call.method) || !mayBeHeld(call, retry.bodyBytes)) return passOn(call, deadlineMs, deps)
+  if (!retry.methods.has(call.method) || !mayBeHeld(call, retry.bodyBytes)) return passOn(call, deadlineOf(call.fields, retry.deadlineFrom, deadlineMs), deps, retry.deadlineTo)
   const waitMs = deps.breaker === null ? 0 : deps.breaker.waitMs(deps.clock.monotonicMs())
   if (waitMs > 0) {
     const { answer } = resting(waitMs)
@@ -49,10 +49,10 @@ function mayBeHeld({ fields }: PassingCall, mostBytes: number): boolean {
 }
 
 function courseOf(call: PassingCall, body: Uint8Array, { route, retry, deadlineMs }: PassingOn, deps: RepeatingDependencies): Course {
-  const deadlineAt = deps.clock.monotonicMs() + deadlineOf(call.fields, retry.deadlineFrom, deadlineMs)
+  const withinMs = deadlineOf(call.fields, retry.deadlineFrom, deadlineMs)
+  const deadlineAt = deps.clock.monotonicMs() + withinMs
   return {
-    route, retry, deadlineAt,
-    endAt: deadlineAt,
+    route, retry, deadlineAt, withinMs,
     send: (number) => send(call, body, number, deadlineAt, retry, deps),
     repeatsLost: () => true,
     isInquiry: () => false,

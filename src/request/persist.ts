@@ -35,7 +35,8 @@ export function persistAside(write: () => Promise<unknown>, deps: PersistDepende
     .finally(() => deps.unsettled.leave(place)))
 }
 
-async function insist<Outcome>(first: unknown, write: () => Promise<Outcome>, deps: PersistDependencies): Promise<Outcome> {
+/** Goes on with a write that has failed once, with `first`. */
+export async function insist<Outcome>(first: unknown, write: () => Promise<Outcome>, deps: PersistDependencies): Promise<Outcome> {
   let error = first
   for (let failures = 0; ; failures += 1) {
     if (!(error instanceof StoreUnavailable) || deps.life.over) throw error

@@ -26,8 +26,8 @@ export interface Course {
   readonly retry: RetryPolicy
   /** monotonic: no retry begins after it */
   readonly deadlineAt: number
-  /** monotonic: an attempt that is still under way then is ended */
-  readonly endAt: number
+  /** from when the loop begins: an attempt that is still under way then is ended. The same for all requests of a route if it can be: see host/delay-queue.ts. */
+  readonly withinMs: number
   /** Sends it; `number` is 1 for the first attempt. */
   send(number: number): Attempt
   /** A request that may have run may be sent again. */
@@ -64,6 +64,7 @@ export class RetryLoop {
   #retries = 0
   #inquiries = 0
   #previousMs = 0
+  #current: Attempt | null = null
 
   /** `outcomes` has what was tried already, and gets what will be. */
   constructor(course: Course, outcomes: AttemptOutcome[], deps: RetryDependencies) {
@@ -75,17 +76,21 @@ export class RetryLoop {
 
   /** Why it gave up; null if there was nothing to repeat. */
   async run(): Promise<GaveUp | null> {
-    const { meter } = this.#deps
+    const cancel = this.#deps.clock.after(this.#course.withinMs, () => this.#current?.abort('deadline'))
+    const why = await this.#run()
+    cancel()
+    if (why !== null) this.#deps.meter.gaveUp(why)
+    return why
+  }
+
+  async #run(): Promise<GaveUp | null> {
     let decided: Decision | null = this.#outcomes.length === 0 ? await this.#try() : null
     for (;;) {
       const last = this.#outcomes.at(-1)
       if (last === undefined) return null
       const decision: Decision | null = decided ?? this.#next(last)
       if (decision === null) return null
-      if (decision.kind === 'stop') {
-        meter.gaveUp(decision.why)
-        return decision.why
-      }
+      if (decision.kind === 'stop') return decision.why
       this.#outcomes[this.#outcomes.length - 1] = withoutContent(last) // its socket is wanted
       decided = await this.#again(decision.retry)
     }
@@ -137,10 +142,10 @@ export class RetryLoop {
    */
   async #try(): Promise<Decision | null> {
     const { clock, underWay } = this.#deps
-    const { retry, endAt } = this.#course
+    const { retry } = this.#course
     const attempt = this.#course.send(this.#outcomes.length + 1)
     const place = underWay.enter(attempt)
-    const cancelEnd = clock.after(Math.max(0, endAt - clock.monotonicMs()), () => attempt.abort('deadline'))
+    this.#current = attempt
     const number = this.#outcomes.length + 1
     const early: { paid: Decision | null } = { paid: null }
     const cancelTry = retry.perTryMs === null ? null : clock.after(retry.perTryMs, () => {
@@ -151,7 +156,7 @@ export class RetryLoop {
       attempt.abort('deadline')
     })
     const outcome = await attempt.outcome
-    cancelEnd()
+    this.#current = null
     cancelTry?.()
     underWay.leave(place)
     noteHealth(outcome, this.#deps)

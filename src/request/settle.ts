@@ -4,7 +4,7 @@ import type { Claim, DoubtCause, KeyRecord, WriteOutcome } from '../core/record.
 import { storable, type StoredReply } from '../core/reply.ts'
 import { replyOf } from '../core/retry.ts'
 import type { Tried } from './attempts.ts'
-import { persist, type PersistDependencies } from './persist.ts'
+import { insist, persist, type PersistDependencies } from './persist.ts'
 
 export type Settled =
   | { readonly kind: 'completed', readonly live: UpstreamReply, readonly stored: StoredReply }
@@ -19,30 +19,40 @@ export interface SettleDependencies extends PersistDependencies {
 
 /** Writes first; only then does anybody speak (invariant I2). Repeated while the process lives. */
 export async function settle(claimed: Claim, tried: Tried, deps: SettleDependencies): Promise<Settled> {
-  const last = tried.outcomes.at(-1)
+  const { write, as } = settlement(claimed, tried, deps.store)
+  let written: WriteOutcome
+  try {
+    written = await write() // nearly always nothing to insist on, and no second promise for it
+  } catch (error) {
+    written = await insist(error, write, deps)
+  }
+  if (written === 'written') return as
+  const [found] = await persist(() => deps.store.find({ id: claimed.id }, 1), deps)
+  return { kind: 'fenced', found }
+}
+
+/** What is to be written, and what is true once it is. */
+interface Settlement {
+  readonly write: () => Promise<WriteOutcome>
+  readonly as: Settled
+}
+
+function settlement(claimed: Claim, { outcomes, verdict }: Tried, store: KeyStore): Settlement {
+  const last = outcomes.at(-1)
   const reply = last === undefined ? null : replyOf(last)
-  const { store } = deps
-  const made = tried.outcomes.length
-  switch (tried.verdict.as) {
+  const attempts = outcomes.length
+  switch (verdict.as) {
     case 'complete': {
       if (reply === null) throw new Error('a completion without a reply')
       const stored = toStore(reply)
-      return ended(await persist(() => store.complete(claimed, { reply: stored, attempts: made, events: [] }), deps), { kind: 'completed', live: reply, stored })
+      return { write: () => store.complete(claimed, { reply: stored, attempts, events: [] }), as: { kind: 'completed', live: reply, stored } }
     }
-    case 'release':
-      return ended(await persist(() => store.release(claimed), deps), { kind: 'released', passedOn: reply, last })
+    case 'release': return { write: () => store.release(claimed), as: { kind: 'released', passedOn: reply, last } }
     case 'abandon': {
-      const { cause } = tried.verdict
-      return ended(await persist(() => store.abandon(claimed, cause, made), deps), { kind: 'abandoned', passedOn: reply, cause })
+      const { cause } = verdict
+      return { write: () => store.abandon(claimed, cause, attempts), as: { kind: 'abandoned', passedOn: reply, cause } }
     }
-    default:
-      return tried.verdict satisfies never
-  }
-
-  async function ended(written: WriteOutcome, as: Settled): Promise<Settled> {
-    if (written === 'written') return as
-    const [found] = await persist(() => store.find({ id: claimed.id }, 1), deps)
-    return { kind: 'fenced', found }
+    default: return verdict satisfies never
   }
 }
 

@@ -18,7 +18,7 @@ export interface UnprotectedDependencies extends AttemptDependencies {
 export async function sendUnprotected(entry: Entry, deadlineAt: number, deps: UnprotectedDependencies): Promise<Ending> {
   deps.meter.failedOpen(entry.route)
   deps.outages.note(entry.route)
-  return unprotected(await attemptOnce(entry, false, deadlineAt, deps, 0), entry.policy)
+  return unprotected(await attemptOnce(entry, false, deadlineAt, deadlineAt - deps.clock.monotonicMs(), deps), entry.policy)
 }
 
 /** An outage lasts longer than one request: each line tells how many were sent since the one before. */

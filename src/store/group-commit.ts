@@ -131,7 +131,7 @@ export class GroupCommit<Operation, Outcome> {
       const failed: Sent<Outcome> = { kind: 'failed', error: asUnavailable(error) }
       answers = batch.map(() => failed)
     }
-    for (const [index, waiting] of batch.entries()) settle(waiting, answers[index])
+    batch.forEach((waiting, index) => settle(waiting, answers[index]))
     this.#out -= 1
     this.#wake()
   }

@@ -1,7 +1,9 @@
 import { StoreUnavailable, type Clock, type KeyStore, type Meter, type Remembered, type RemoteReplies, type ReplyCache } from '../core/ports.ts'
 import type { Claim, ClaimOutcome, ClaimRequest, KeyId } from '../core/record.ts'
 import type { StoredReply } from '../core/reply.ts'
+import { Roster } from '../core/roster.ts'
 import { RecentlyBuried } from './recently-buried.ts'
+import { RecentlyReplayed } from './recently-replayed.ts'
 import type { ReplyMemory } from './reply-memory.ts'
 
 /*
@@ -47,32 +49,26 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
   /** by the very object that the claim gave out: who completes has it in hand, and when nobody has, it is gone */
   const claims = new WeakMap<Claim, Claimed>()
   const buried = new RecentlyBuried(clock)
-  const looking = new Set<Promise<unknown>>()
+  const looking = new Roster<Promise<unknown>>()
+  const replayed = new RecentlyReplayed()
   remote?.onBuried(forgetHere)
 
   const store: KeyStore = {
-    async claim(request, givenUp) {
-      if (remote?.answers === true) {
-        const asked = remote.get(request.id)
-        looking.add(asked)
-        const known = judged(request, await asked)
-        looking.delete(asked)
-        if (known !== undefined) return known
-      }
-      const outcome = await authority.claim(request, givenUp)
-      if (outcome.kind === 'replay') {
-        meter.cacheHit('authority')
-        learn(request.id, outcome)
-      } else if (outcome.kind === 'claimed' && remote !== null) {
-        const { fingerprint, spec, parts } = request
-        claims.set(outcome.claim, { fingerprint, spec, parts, operationRef: outcome.operationRef, retainUntil: outcome.retainUntil })
-      }
-      return outcome
+    claim(request, givenUp) {
+      if (remote?.answers !== true) return claimOf(request, givenUp)
+      const asked = remote.get(request.id)
+      const place = looking.enter(asked)
+      return asked.then((found) => {
+        looking.leave(place)
+        return judged(request, found) ?? claimOf(request, givenUp)
+      })
     },
-    async complete(claim, completion) {
-      const written = await authority.complete(claim, completion)
-      if (written === 'written') fill(claim, completion.reply)
-      return written
+    complete(claim, completion) {
+      if (remote === null) return authority.complete(claim, completion)
+      return authority.complete(claim, completion).then((written) => {
+        if (written === 'written') fill(claim, completion.reply)
+        return written
+      })
     },
     async resolve(id, fence, resolution, act) {
       const written = await authority.resolve(id, fence, resolution, act).finally(() => forgetHere(id))
@@ -118,6 +114,20 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
     },
   }
 
+  /** Asks the authority, and learns from what it says. */
+  function claimOf(request: ClaimRequest, givenUp: (() => boolean) | undefined): Promise<ClaimOutcome> {
+    return authority.claim(request, givenUp).then((outcome) => {
+      if (outcome.kind === 'replay') {
+        meter.cacheHit('authority')
+        learn(request.id, outcome)
+      } else if (outcome.kind === 'claimed' && remote !== null) {
+        const { fingerprint, spec, parts } = request
+        claims.set(outcome.claim, { fingerprint, spec, parts, operationRef: outcome.operationRef, retainUntil: outcome.retainUntil })
+      }
+      return outcome
+    })
+  }
+
   /** What Redis says, if it may be said without asking further. */
   function judged(request: ClaimRequest, found: Remembered | undefined): ClaimOutcome | undefined {
     if (found === undefined) return undefined
@@ -135,7 +145,7 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
       return undefined
     }
     meter.cacheHit('redis')
-    memory.remember(request.id, found)
+    if (replayed.again(request.id)) memory.remember(request.id, found)
     return { kind: 'replay', ...found }
   }
 

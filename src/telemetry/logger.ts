@@ -31,10 +31,22 @@ export function openJournal(level: LogLevel, destination: DestinationStream, clo
 /** pino's level number for "info". */
 const INFO = pino.levels.values['info'] ?? 30
 
+/** Routes and methods as JSON has them: closed sets, since node's parser knows all methods. Bounded all the same. */
+const MOST_QUOTED = 1024
+const quotes = new Map<string, string>()
+
+function quoted(name: string): string {
+  let text = quotes.get(name)
+  if (text !== undefined) return text
+  text = JSON.stringify(name)
+  if (quotes.size < MOST_QUOTED) quotes.set(name, text)
+  return text
+}
+
 /** One line in pino's form; what says nothing is left out. */
 function settledText(line: SettledLine, timeMs: number): string {
   const { route, method, outcome, status, id, operationRef, attempts, cause, late, durationMs } = line
-  let text = `{"level":${INFO},"time":${timeMs},"service":"${SERVICE}","route":${JSON.stringify(route)},"method":${JSON.stringify(method)},"outcome":"${outcome}","status":${status},"id":"${id}"`
+  let text = `{"level":${INFO},"time":${timeMs},"service":"${SERVICE}","route":${quoted(route)},"method":${quoted(method)},"outcome":"${outcome}","status":${status},"id":"${id}"`
   if (operationRef !== null) text += `,"operationRef":"${operationRef}"`
   text += `,"attempts":${attempts}`
   if (cause !== null) text += `,"cause":${JSON.stringify(cause)}`

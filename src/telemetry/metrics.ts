@@ -5,7 +5,7 @@ import { GAVE_UP, type GaveUp } from '../core/retry.ts'
 
 const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
 const CLASSES = ['2xx', '3xx', '4xx', '5xx', 'timeout'] as const
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
+const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other']
 const RELOADS: readonly ReloadResult[] = ['reloaded', 'refused']
 const LIMITS: readonly LimitName[] = [
   'request_body', 'held_bodies', 'header_bytes', 'header_count', 'target_bytes', 'header_time', 'body_time', 'idle_time', 'connections', 'event_loop_delay',
@@ -119,7 +119,7 @@ export class Metrics implements Meter {
 
   answered(status: number, method: string, route: string): void {
     const kind = status === 504 ? 'timeout' : status < 300 ? '2xx' : status < 400 ? '3xx' : status < 500 ? '4xx' : '5xx'
-    this.#answers.add(1, kind, (METHODS as readonly string[]).includes(method) ? method : 'other', route)
+    this.#answers.add(1, kind, METHODS.includes(method) ? method : 'other', route)
   }
 
   unguarded(route: string): void {
@@ -186,20 +186,42 @@ export class Metrics implements Meter {
   }
 }
 
-/** Sums by label values, joined to one string: an addition costs one look-up. */
+interface Sum {
+  readonly values: readonly string[]
+  sum: number
+}
+
+/** One level per label: names that are there already find their sum without a new string for all of them. */
+type Branch = Map<string, Branch | Sum>
+
+/** Sums by label values. An addition costs a look-up per label. */
 class Table {
-  readonly #sums = new Map<string, number>()
+  readonly #root: Branch = new Map()
+  readonly #sums: Sum[] = []
 
   add(count: number, ...values: string[]): void {
-    const at = values.join('\n')
-    this.#sums.set(at, (this.#sums.get(at) ?? 0) + count)
+    this.#at(values).sum += count
   }
 
   pourInto(counter: Counter, labels: readonly string[]): void {
     counter.reset()
-    for (const [at, sum] of this.#sums) {
-      const values = at.split('\n')
-      counter.inc(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ''])), sum)
+    for (const { values, sum } of this.#sums) counter.inc(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ''])), sum)
+  }
+
+  #at(values: readonly string[]): Sum {
+    let at: Branch | Sum = this.#root
+    for (let i = 0; i < values.length && at instanceof Map; i += 1) {
+      const value = values[i] ?? ''
+      const branch: Branch = at
+      let next = branch.get(value)
+      if (next === undefined) {
+        next = i < values.length - 1 ? new Map<string, Branch | Sum>() : { values, sum: 0 }
+        if (!(next instanceof Map)) this.#sums.push(next)
+        branch.set(value, next)
+      }
+      at = next
     }
+    if (at instanceof Map) throw new Error('a sum needs all of its labels')
+    return at
   }
 }

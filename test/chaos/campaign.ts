@@ -85,7 +85,7 @@ function trialOf(plan: Plan, again: string): Trial {
 }
 
 /** Several times what the longest trial takes on a busy machine. */
-const TRIAL_MS = 75_000
+export const TRIAL_MS = 75_000
 
 export interface Campaign {
   readonly trials: readonly Trial[]
@@ -94,12 +94,14 @@ export interface Campaign {
   readonly lanes: number
   /** called after each trial */
   readonly told: (trial: Trial, report: Report) => void
+  /** longest time for one trial */
+  readonly trialMs: number
   /** keeps the files of a trial that failed */
   readonly keepFailed: boolean
 }
 
 /** Runs all trials, each on fresh files and in fresh processes; never rejects because of one of them. */
-export async function runCampaign({ trials, bug, lanes, told, keepFailed }: Campaign): Promise<Report[]> {
+export async function runCampaign({ trials, bug, lanes, told, trialMs, keepFailed }: Campaign): Promise<Report[]> {
   const dir = await mkdtemp(join(tmpdir(), 'onceward-chaos-'))
   const reports: Report[] = []
   const left = trials.entries()
@@ -109,7 +111,7 @@ export async function runCampaign({ trials, bug, lanes, told, keepFailed }: Camp
       const nursery = new Nursery(join(dir, 'compile-cache'))
       const ground: Ground = { dir: join(dir, `trial-${i}`), nursery, bug }
       await mkdir(ground.dir)
-      const report = await inTime(trial.run(ground)).catch((error: unknown): Report => brokenTrial(trial, error))
+      const report = await inTime(trial.run(ground), trialMs).catch((error: unknown): Report => brokenTrial(trial, error))
       await nursery.clear()
       reports.push(report)
       told(trial, report)
@@ -123,10 +125,10 @@ export async function runCampaign({ trials, bug, lanes, told, keepFailed }: Camp
   return reports
 }
 
-async function inTime<T>(result: Promise<T>): Promise<T> {
+async function inTime<T>(result: Promise<T>, trialMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`the trial did not end within ${TRIAL_MS / 1000} s`)), TRIAL_MS)
+    timer = setTimeout(() => reject(new Error(`the trial did not end within ${trialMs / 1000} s`)), trialMs)
   })
   try {
     return await Promise.race([result, late])
@@ -138,5 +140,5 @@ async function inTime<T>(result: Promise<T>): Promise<T> {
 function brokenTrial({ name, group }: Trial, error: unknown): Report {
   const counts = { keys: 0, askings: 0, answers: 0, executions: 0, sendings: 0, completed: 0, uncertain: 0 }
   const broken = error instanceof Error ? error.stack ?? error.message : String(error)
-  return { plan: { name, group }, violations: [], broken, deaths: [], counts }
+  return { plan: { name, group }, violations: [], broken, deaths: [], counts, figures: [] }
 }

@@ -16,6 +16,8 @@ export interface Evidence {
   readonly records: ReadonlyMap<string, KeyRecord>
   /** keys whose senders had not been told an end when the patience of the healed life ran out */
   readonly unended: ReadonlySet<string>
+  /** what clients may be told beside answers: `none` while only a cache was in trouble */
+  readonly trouble: 'expected' | 'none'
 }
 
 export const CHECKS = {
@@ -27,6 +29,7 @@ export const CHECKS = {
   'doubt-is-visible': 'a key that may have been executed is never free: it is completed, or in doubt for everybody to see',
   'told-what-is-stored': 'what a client hears at the end is what the store holds',
   'ends': 'after the faults every operation ends that somebody still asks for',
+  'untroubled': 'what only a cache suffers is nothing that a client is told',
   'expected-words': 'a careful client is told nothing that has no place here',
 } as const
 export type CheckName = keyof typeof CHECKS
@@ -47,25 +50,37 @@ interface Witnesses {
   readonly resolutions: readonly Resolved[]
   readonly record: KeyRecord | undefined
   readonly ended: boolean
+  readonly trouble: Evidence['trouble']
 }
 
 type Found = readonly [CheckName, string]
 
 export function check(evidence: Evidence): Violation[] {
+  const [ledger, askings, resolutions] = [byKey(evidence.ledger), byKey(evidence.askings), byKey(evidence.resolutions)]
   return evidence.operations.flatMap((operation) => {
     const { key } = operation
-    const mine = <T extends { readonly key: string }>(all: readonly T[]): T[] => all.filter((one) => one.key === key)
     const witnesses: Witnesses = {
       operation,
-      lines: mine(evidence.ledger),
-      askings: mine(evidence.askings),
-      resolutions: mine(evidence.resolutions),
+      lines: ledger.get(key) ?? [],
+      askings: askings.get(key) ?? [],
+      resolutions: resolutions.get(key) ?? [],
       record: evidence.records.get(key),
       ended: !evidence.unended.has(key),
+      trouble: evidence.trouble,
     }
-    const found = [executions, answers, truth, storage, doubts, liveness].flatMap((look) => look(witnesses))
+    const found = [executions, answers, truth, storage, doubts, words, liveness].flatMap((look) => look(witnesses))
     return found.map(([name, detail]): Violation => ({ check: name, key, detail }))
   })
+}
+
+function byKey<T extends { readonly key: string }>(all: readonly T[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const one of all) {
+    const group = groups.get(one.key)
+    if (group === undefined) groups.set(one.key, [one])
+    else group.push(one)
+  }
+  return groups
 }
 
 /** Arrivals that were not refused in so many words: whether they did the work is nothing that a proxy could know. */
@@ -96,9 +111,13 @@ function answers({ askings }: Witnesses): Found[] {
       found.push(['answer-stands', `after an answer somebody was told ${textOf(heard)}`])
     }
   }
-  const strange = askings.filter(({ heard }) => heard.kind === 'problem' && !NOT_YET.has(heard.code) && heard.code !== 'reply-not-kept' && heard.code !== 'outcome-unknown')
-  for (const { heard } of strange) found.push(['expected-words', textOf(heard)])
   return found
+}
+
+function words({ askings, trouble }: Witnesses): Found[] {
+  const strange = askings.filter(({ heard }) => heard.kind === 'problem' && !NOT_YET.has(heard.code) && heard.code !== 'reply-not-kept' && heard.code !== 'outcome-unknown')
+  const troubled = trouble === 'expected' ? [] : askings.filter(({ heard }) => heard.kind !== 'answer' && !isProblem(heard, 'in-flight'))
+  return [...strange.map(({ heard }): Found => ['expected-words', textOf(heard)]), ...troubled.map(({ heard }): Found => ['untroubled', textOf(heard)])]
 }
 
 function truth({ askings, lines, resolutions }: Witnesses): Found[] {

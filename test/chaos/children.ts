@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { FromSidecar, FromUpstream, SidecarOrder, ToSidecar, ToUpstream, UpstreamOrder } from './protocol.ts'
 
 /** Far longer than anything here takes; past it a trial is broken and says so. */
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 
 interface Waiting<From> {
   readonly wanted: (message: From) => boolean
@@ -74,7 +74,8 @@ export class Child<From extends { readonly kind: string }, To extends object> {
     if (found !== undefined) return Promise.resolve(found)
     if (this.#gone !== null) return Promise.reject(new Error(this.#gone))
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('a child stayed silent')), PATIENCE_MS)
+      // one more turn: what came while we were busy is heard first
+      const timer = setTimeout(() => setImmediate(() => reject(new Error('a child stayed silent'))), PATIENCE_MS)
       const settled = <T>(then: (value: T) => void) => (value: T) => {
         clearTimeout(timer)
         then(value)

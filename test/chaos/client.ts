@@ -4,11 +4,11 @@ import { setTimeout as after } from 'node:timers/promises'
 import { hashOf } from './chance.ts'
 import { CREDENTIAL, PATHS, type RouteName } from './protocol.ts'
 
-/** What a client wants done once, under one key, by one or two senders that do not know of each other. */
+/** What a client wants done once, under one key, by senders that do not know of each other. */
 export interface Operation {
   readonly key: string
   readonly route: RouteName
-  readonly senders: 1 | 2
+  readonly senders: number
   /** false: its client asks once and is never heard of again, so that only an operator can see what became of it */
   readonly comesBack: boolean
 }
@@ -29,6 +29,7 @@ export interface Asking {
   readonly invoked: number
   readonly ended: number
   readonly heard: Heard
+  readonly tookMs: number
 }
 
 /** An operator's word about a doubt, in the same order. */
@@ -54,9 +55,9 @@ export class History {
     return this.#events
   }
 
-  end(key: string, invoked: number, heard: Heard): void {
+  end(key: string, invoked: number, heard: Heard, tookMs: number): void {
     this.#events += 1
-    const asking = { key, invoked, ended: this.#events, heard }
+    const asking = { key, invoked, ended: this.#events, heard, tookMs }
     this.askings.push(asking)
     for (const listener of this.#listeners) listener(asking)
   }
@@ -80,8 +81,9 @@ export class Client {
 
   async ask(address: string, { key, route }: Operation): Promise<Heard> {
     const invoked = this.history.begin()
+    const from = performance.now()
     const heard = await this.#send(`${address}${PATHS[route]}`, key).catch((): Heard => ({ kind: 'nothing' }))
-    this.history.end(key, invoked, heard)
+    this.history.end(key, invoked, heard, performance.now() - from)
     return heard
   }
 

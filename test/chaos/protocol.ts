@@ -18,7 +18,10 @@ export type Suicide =
 
 /** Bugs that are planted to see the campaign fail. */
 export const BUGS = ['no-fence', 'answer-before-settle', 'release-on-reset', 'send-before-claim'] as const
-export type Bug = typeof BUGS[number]
+/** Those of a store that is shared and has a cache before it: see stores/sabotage.ts. */
+export const STORE_BUGS = ['unknown-is-no', 'unknown-is-yes', 'deaf-to-notices', 'redis-decides'] as const
+export type StoreBug = typeof STORE_BUGS[number]
+export type Bug = typeof BUGS[number] | StoreBug
 
 export interface SidecarOrder {
   readonly yaml: string

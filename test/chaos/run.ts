@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { crashTrials, lateTrials, randomTrial, runCampaign, type Trial } from './campaign.ts'
+import { crashTrials, lateTrials, randomTrial, runCampaign, TRIAL_MS, type Trial } from './campaign.ts'
 import { BUGS, type Bug } from './protocol.ts'
 import { table } from './table.ts'
 import type { Report } from './trial.ts'
@@ -33,7 +33,7 @@ const startedAt = performance.now()
 let done = 0
 
 print(`${trials.length} trials, ${values.lanes} side by side${values.seed === undefined ? `, random seeds from ${from}` : ''}${bug === null ? '' : `, planted bug: ${bug}`}`)
-const reports = await runCampaign({ trials, bug, lanes: Number(values.lanes), keepFailed: bug === null, told })
+const reports = await runCampaign({ trials, bug, lanes: Number(values.lanes), trialMs: TRIAL_MS, keepFailed: bug === null, told })
 print(table(reports))
 print(`${Math.round((performance.now() - startedAt) / 1000)} s`)
 process.exitCode = reports.every(isGood) ? 0 : 1

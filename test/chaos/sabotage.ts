@@ -5,7 +5,7 @@ import type { Bug, Write } from './protocol.ts'
 /* Wrappers around the KeyStore port: faults that a store may have, and bugs that a store or the flow may not have. */
 
 /** The store with some of its calls replaced. */
-function replacing(store: KeyStore, calls: Partial<KeyStore>): KeyStore {
+export function replacing(store: KeyStore, calls: Partial<KeyStore>): KeyStore {
   return {
     secret: (candidate) => store.secret(candidate),
     keySpace: (seen, next) => store.keySpace(seen, next),
@@ -105,6 +105,7 @@ export function withBug(store: KeyStore, bug: Bug | null): KeyStore {
           return { kind: 'claimed', claim: { id, holder, fence: 1 }, recovering: false, operationRef, retainUntil: Date.now() + retentionMs }
         },
       })
+    case 'unknown-is-no': case 'unknown-is-yes': case 'deaf-to-notices': case 'redis-decides': return store // stores/sabotage.ts
     default: return bug satisfies never
   }
 }

@@ -4,9 +4,11 @@ import { startSidecar, type Seams } from '../../src/compose.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { keyDigest } from '../../src/core/key.ts'
 import type { Checkpoint, KeyStore } from '../../src/core/ports.ts'
+import type { RedisTarget } from '../../src/core/redis-target.ts'
 import { chance } from './chance.ts'
 import type { FromSidecar, SidecarOrder, ToSidecar } from './protocol.ts'
 import { faulty, watched, withBug, withoutRenewals } from './sabotage.ts'
+import { deafen, withStoreBug } from './stores/sabotage.ts'
 
 /* One life of the real product, in a process of its own, with a death of its own: SIGKILL at a chosen point. */
 
@@ -37,14 +39,14 @@ const checkpoint: Checkpoint = (step) => {
   })
 }
 
-function sabotaged(authority: KeyStore): KeyStore {
+function sabotaged(authority: KeyStore, redis: RedisTarget | null): KeyStore {
   const dying = watched(authority, (write) => {
     if (suicide?.at !== 'write' || suicide.write !== write) return
     arrived += 1
     if (arrived === suicide.nth) setTimeout(() => die(`write ${write}`), suicide.delayMs)
   })
   const renewing = order.renewals === 'kept' ? dying : withoutRenewals(dying)
-  return withBug(faulty(renewing, order.storeFaults.share, chance(order.storeFaults.seed, 'store')), order.bug)
+  return withStoreBug(withBug(faulty(renewing, order.storeFaults.share, chance(order.storeFaults.seed, 'store')), order.bug), order.bug, redis)
 }
 
 /** As an operator would: finds the record by the client's key and resolves it under the fence that was seen. */
@@ -59,6 +61,7 @@ async function live(): Promise<void> {
   const loaded = await loadConfig({ file: { name: 'chaos.yaml', text: order.yaml }, flags: {}, environment: {} })
   if (loaded.kind === 'faulty') throw new Error(loaded.mistakes.map((mistake) => JSON.stringify(mistake)).join('\n'))
   const { config } = loaded
+  if (order.bug === 'deaf-to-notices') deafen()
   const log = openSync(order.logFile, 'a')
   const journal = { write: (line: string) => void writeSync(log, line) }
   let authority: KeyStore | undefined
@@ -66,7 +69,7 @@ async function live(): Promise<void> {
   const seams = (store: NonNullable<Seams['store']>): Seams => ({ checkpoint, store })
   const first = await startSidecar(config, journal, seams((own) => {
     authority = own
-    shared = sabotaged(own)
+    shared = sabotaged(own, config.store.redis?.target ?? null)
     return shared
   }))
   const addresses = [first.address]

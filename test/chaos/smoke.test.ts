@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { crashTrials, lateTrials, randomTrial, runCampaign, type Trial } from './campaign.ts'
+import { crashTrials, lateTrials, randomTrial, runCampaign, TRIAL_MS, type Trial } from './campaign.ts'
 import { CHECKS, type CheckName } from './check.ts'
 import type { Bug } from './protocol.ts'
 import type { Report } from './trial.ts'
@@ -9,7 +9,7 @@ import type { Report } from './trial.ts'
 const LANES = 4
 
 async function run(trials: readonly Trial[], bug: Bug | null): Promise<Report[]> {
-  return await runCampaign({ trials, bug, lanes: LANES, keepFailed: bug === null, told: () => undefined })
+  return await runCampaign({ trials, bug, lanes: LANES, trialMs: TRIAL_MS, keepFailed: bug === null, told: () => undefined })
 }
 
 function caughtBy(reports: readonly Report[]): Set<CheckName> {

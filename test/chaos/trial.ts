@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { check, effectPossible, type Violation } from './check.ts'
+import { check, effectPossible, type Evidence, type Violation } from './check.ts'
 import { startLife, startUpstream, type Nursery, type SidecarChild, type UpstreamChild } from './children.ts'
 import { between, chance, oneOf } from './chance.ts'
 import { Client, History, type Operation, type Session } from './client.ts'
@@ -41,6 +41,8 @@ export interface Report {
   readonly broken: string | null
   readonly deaths: readonly string[]
   readonly counts: Counts
+  /** what was measured, a line each */
+  readonly figures: readonly string[]
 }
 
 export interface Counts {
@@ -100,17 +102,27 @@ export async function runTrial(plan: Plan, ground: Ground): Promise<Report> {
   }
 }
 
-/** Reads all witnesses and compares them. The sidecar must be dead. */
+/** Reads all witnesses of an embedded store and compares them. The sidecar must be dead. */
 export async function judged(plan: { readonly name: string, readonly group: string, readonly operations: readonly Operation[] }, ground: Ground, history: History, unended: ReadonlySet<string>, deaths: readonly string[], broken: string | null): Promise<Report> {
   const ledger = await readLedger(join(ground.dir, 'ledger'))
   const records = await dumpStore(join(ground.dir, 'data'), plan.operations)
+  return reported({ plan, ledger, records, history, unended, trouble: 'expected', deaths, broken, figures: [] })
+}
+
+export interface Testimony extends Pick<Evidence, 'ledger' | 'records' | 'unended' | 'trouble'>, Pick<Report, 'deaths' | 'broken' | 'figures'> {
+  readonly plan: { readonly name: string, readonly group: string, readonly operations: readonly Operation[] }
+  readonly history: History
+}
+
+export function reported({ plan, ledger, records, history, unended, trouble, deaths, broken, figures }: Testimony): Report {
   const { askings, resolutions } = history
   const states = [...records.values()].map(({ state }) => state)
   return {
     plan: { name: plan.name, group: plan.group },
-    violations: check({ operations: plan.operations, ledger, askings, resolutions, records, unended }),
+    violations: check({ operations: plan.operations, ledger, askings, resolutions, records, unended, trouble }),
     broken,
     deaths,
+    figures,
     counts: {
       keys: plan.operations.length,
       askings: askings.length,
@@ -126,7 +138,7 @@ export async function judged(plan: { readonly name: string, readonly group: stri
 /** The order for a life without any fault. */
 export function sidecarOrder(origin: string, ground: Ground, life: string, patience: { readonly deadline: string, readonly linger: string }): SidecarOrder {
   return {
-    yaml: configText(origin, join(ground.dir, 'data'), patience),
+    yaml: configText(origin, `{ data_dir: ${JSON.stringify(join(ground.dir, 'data'))} }`, patience),
     replicas: 1, scratchDir: join(ground.dir, `scratch-${life}`), logFile: join(ground.dir, 'sidecar.log'), deathNote: join(ground.dir, `death-${life}`),
     suicide: null, stallAt: null, renewals: 'kept', storeFaults: { share: 0, seed: 0 }, bug: ground.bug,
   }
@@ -183,13 +195,14 @@ function plannedDeath(death: Death | undefined): string {
   }
 }
 
-function configText(origin: string, dataDir: string, { deadline, linger }: { readonly deadline: string, readonly linger: string }): string {
+/** `store` as YAML in one line. */
+export function configText(origin: string, store: string, { deadline, linger }: { readonly deadline: string, readonly linger: string }): string {
   return `
 service: chaos
 listen: 127.0.0.1:0
 upstream: ${origin}
 admin: { listen: 127.0.0.1:0 }
-store: { data_dir: ${JSON.stringify(dataDir)} }
+store: ${store}
 defaults:
   idempotency: { key: required, lease: 3s }
   retry: { deadline: ${deadline}, linger: ${linger} }

@@ -30,9 +30,10 @@ routes:
   t.strictSame(heard.lines, [
     `${file} is right: 2 routes`,
     '  [::1]:8080 -> http://127.0.0.1:3000, admin on 127.0.0.1:9901, keys of charges in ./data',
-    '  1. charges       POST PUT h/v1/charges/:id: key required, kept 1d, deadline 30s, in flight: wait 90s, when unsure: resend within 1d, scope authorization + x-api-key',
+    '  retries: default 0.2 per request and 10/s; no breaker',
+    '  1. charges       POST PUT h/v1/charges/:id: key required, kept 1d, at most 4 attempts, deadline 30s, in flight: wait 90s, when unsure: resend within 1d, scope authorization + x-api-key',
     '  2. rest          every method /*: passes as it is',
-    '  else default       POST PATCH /*: key optional, kept 1d, deadline 30s, in flight: reject, when unsure: hold, scope authorization + x-api-key',
+    '  else default       POST PATCH /*: key optional, kept 1d, at most 4 attempts, deadline 30s, in flight: reject, when unsure: hold, scope authorization + x-api-key',
     '  else pass-through  every method /*: passes as it is',
   ])
 })
@@ -64,7 +65,7 @@ test('what is accepted is told as long as it is in force', async (t) => {
   const heard = listen()
   t.equal(await check(join(dir, 'a.yaml'), {}, {}, heard), 0)
   t.match(heard.complaints, [/^warning: accept: \[frees-old-keys\] is in force/])
-  t.match(heard.lines[2], 'every method /a with x-version and x-flag:')
+  t.match(heard.lines[3], 'every method /a with x-version and x-flag:')
 })
 
 test('flags and environment are judged as they would be at the start', async (t) => {

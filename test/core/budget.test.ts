@@ -55,7 +55,7 @@ test('a clock that has only begun is as good as another', async (t) => {
   t.ok(budget.tryWithdraw())
 })
 
-test('in no window are there more retries than it was paid for and the floor, whatever happens', async (t) => {
+test('in no window are there more retries than it was paid for and the floor, whatever happens', async () => {
   const step = fc.record({ waitMs: fc.integer({ min: 0, max: 3000 }), deposits: fc.integer({ min: 0, max: 50 }), wanted: fc.integer({ min: 0, max: 50 }) })
   fc.assert(fc.property(fc.array(step, { maxLength: 60 }), fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 5 }), (steps, ratio, minPerSecond) => {
     const { budget, clock } = budgetAt({ ratio, minPerSecond, windowMs: 10_000 })

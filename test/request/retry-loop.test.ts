@@ -13,7 +13,7 @@ interface Scene {
   readonly upstream: ScheduledUpstream
   readonly store: MemoryKeyStore
   /** moves time until it is told */
-  ask(key: string, more?: Parameters<FlowOfOneProcess['send']>[1]): Promise<string>
+  readonly ask: (key: string, more?: Parameters<FlowOfOneProcess['send']>[1]) => Promise<string>
 }
 
 async function scene(schedule: Schedule, yaml = '{}', uniform?: () => number): Promise<Scene> {
@@ -131,6 +131,14 @@ test('no attempt starts when the claim cannot be trusted any longer', async (t) 
   store.renew = () => Promise.reject(new Error('no store'))
   t.equal(await ask('k1'), '503 lease')
   t.equal(upstream.seen.length, 1)
+})
+
+test('the claim is renewed while the loop waits: nobody takes it over', async (t) => {
+  const { ask, store, upstream } = await scene(at(refused('Retry-After', '9'), refused('Retry-After', '9'), ANSWERED), 'defaults: { idempotency: { lease: 3s } }')
+  t.equal(await ask('k1'), '201')
+  t.equal(upstream.seen.length, 3)
+  t.equal(await ask('k1'), 'replay 201')
+  t.strictSame(await store.reap(10), { orphaned: 0 })
 })
 
 test('a shutdown ends a delay, and the key is settled as the attempts say', async (t) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { openEmbeddedStore } from '../../src/store/sqlite/key-store.ts'
 import { StoreUnavailable, type KeyStore } from '../../src/core/ports.ts'
+import type { Claim } from '../../src/core/record.ts'
 import { claimed, completion, HeldClock, keptReply, readable, request } from '../contract/situation.ts'
 import { copyFolder, folderOf, replayOf, settle } from './folder.ts'
 import { flip, pagesByKind, seeded, spotsOn } from './pages.ts'
@@ -84,6 +85,58 @@ test('what was written in the table after it was journaled is not put back by th
   await store.close()
 })
 
+/** How many completions stand in the journal of a folder without their claims. */
+function completionsAlone(dataDir: string): number {
+  const database = new DatabaseSync(join(dataDir, 'onceward.db'))
+  try {
+    const known = new Set<unknown>()
+    let alone = 0
+    for (const { entries } of database.prepare('select entries from journal order by number').all()) {
+      const [, , , , written] = JSON.parse(String(entries)) as [number, number, number, number, unknown[]]
+      for (const entry of written) {
+        if (!Array.isArray(entry)) continue
+        if (Array.isArray(entry[0])) known.add(entry[0][0])
+        else if (!known.has(entry[0])) alone += 1
+      }
+    }
+    return alone
+  } finally {
+    database.close()
+  }
+}
+
+test('a crash while the journal is being trimmed finds in the table what was completed, although its claim is trimmed off', async (t) => {
+  const folder = folderOf(t)
+  const [dataDir, crashed] = [join(folder, 'data'), join(folder, 'crashed')]
+  const store = await openSmall(dataDir, { records: 60, bytes: 1024 * 1024 })
+  let alone = 0
+  const flying: [name: string, claim: Claim][] = []
+  const settled: string[] = []
+  for (let i = 0; i < 300; i += 1) {
+    // Each call is a commit of its own, and some others always stand between a claim and its completion.
+    flying.push([`slow-${i}`, await claimed(store, request(`slow-${i}`, '1'))])
+    const [name, claim] = flying.length > 5 ? flying.shift() ?? [] : []
+    if (name !== undefined && claim !== undefined) {
+      t.equal(await store.complete(claim, completion(`reply of ${name}`)), 'written')
+      settled.push(name)
+    }
+    if (i % 6 !== 0) continue
+    copyFolder(dataDir, crashed)
+    const here = completionsAlone(crashed)
+    alone += here
+    if (here === 0 && i % 60 !== 0) continue
+    copyFolder(dataDir, crashed)
+    const again = await openSmall(crashed)
+    t.strictSame(await Promise.all(settled.map((each) => replayOf(again, each))), settled.map((each) => readable(keptReply(`reply of ${each}`))))
+    t.match(await again.census(), { inFlight: flying.length, uncertain: 0, completed: settled.length })
+    for (const [each, held] of flying) t.equal(await again.complete(held, completion(`late ${each}`)), 'written')
+    await again.close()
+    t.equal(count(crashed, 'key_record'), settled.length + flying.length)
+  }
+  t.ok(alone > 0, `${alone} completions stood alone`)
+  await store.close()
+})
+
 test('a generation that meets a damaged page keeps what cannot be inserted, and answers from it', async (t) => {
   const folder = folderOf(t)
   const [dataDir, damaged] = [join(folder, 'data'), join(folder, 'damaged')]
@@ -123,6 +176,7 @@ test('a byte flipped in what the journal has on its own pages is never a guess',
   const [dataDir, crashed, damaged] = [join(folder, 'data'), join(folder, 'crashed'), join(folder, 'damaged')]
   const store = await openSmall(dataDir, { records: 100_000, bytes: 1024 * 1024 * 1024 })
   const all = await settleSlowly(store, 'a', 300)
+  await settle(store, names('many-at-once', 50))
   copyFolder(dataDir, crashed)
   await store.close()
   const database = join(crashed, 'onceward.db')

@@ -29,13 +29,15 @@ async function completed(store: KeyStore, text = 'the reply'): Promise<Claim> {
   return claim
 }
 
-test('a completion fills Redis, a replay from there fills the memory, and the answer is that of the authority', async (t) => {
+test('a completion fills Redis, the second replay from there fills the memory, and the answer is that of the authority', async (t) => {
   const { authority, one, two } = scene()
   await completed(one.store)
   const outcome = await two.store.claim(request('a', '2'))
   t.strictSame(outcome, await authority.claim(request('a', '3')))
+  t.equal(two.replies.recall(id), undefined)
+  t.strictSame(await two.store.claim(request('a', '4')), outcome)
   t.strictSame(readable(two.replies.recall(id)?.reply ?? { kind: 'not-kept', status: 0 }), readable(keptReply('the reply')))
-  t.strictSame(two.meter.hits, ['redis', 'memory'])
+  t.strictSame(two.meter.hits, ['redis', 'redis', 'memory'])
 })
 
 test('a completion that the authority refused, or did not keep, fills nothing', async (t) => {
@@ -69,7 +71,7 @@ test('what Redis has of another request, or near the end of its retention, is ju
 test('an evict reaches Redis and the memories of all processes', async (t) => {
   const { one, two } = scene()
   await completed(one.store)
-  await two.store.claim(request('a', '2'))
+  for (const n of ['2', '3']) await two.store.claim(request('a', n))
   t.ok(two.replies.recall(id))
   t.equal(await one.store.evict(id, ACT), 'evicted')
   t.equal(two.replies.recall(id), undefined)
@@ -79,7 +81,7 @@ test('an evict reaches Redis and the memories of all processes', async (t) => {
 test('a forgotten key runs again, and its new reply is the one that is replayed', async (t) => {
   const { one, two } = scene()
   await completed(one.store, 'first')
-  await two.store.claim(request('a', '2'))
+  for (const n of ['2', '3']) await two.store.claim(request('a', n))
   t.equal(await one.store.forget(id, ACT), 'forgotten')
   t.equal(two.replies.recall(id), undefined)
   await completed(two.store, 'second')

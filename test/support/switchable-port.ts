@@ -9,7 +9,7 @@ export interface SwitchablePort {
 }
 
 /** A port of the loopback interface that leads to another one, as a service's name leads to whoever bears it today. */
-export async function switchablePort(t: Test, first: number): Promise<SwitchablePort> {
+export async function switchablePort(t: Pick<Test, 'teardown'>, first: number): Promise<SwitchablePort> {
   let target = first
   const open = new Set<Socket>()
   const server = createServer({ noDelay: true }, (client) => {

@@ -3,6 +3,7 @@ import type { Sent } from '../group-commit.ts'
 import { answerAll, inOrder } from './answers.ts'
 import { ids, numbers, texts } from './columns.ts'
 import type { Row, Value } from './connection.ts'
+import { isConfirmed, isReplicated } from './confirm.ts'
 import type { Link } from './link.ts'
 import { causeAt, number, replyAt, text } from './rows.ts'
 
@@ -16,10 +17,19 @@ type Answer = (place: number, outcome: ClaimOutcome) => void
 
 /** Places of claims whose rows have to be changed first. */
 interface Changes {
+  readonly replays: Replay[]
   readonly free: number[]
   readonly take: number[]
   readonly expire: number[]
   readonly own: Own[]
+}
+
+/** A reply that stands there already, and whether this server has standbys to wait for. */
+interface Replay {
+  readonly place: number
+  readonly id: string
+  readonly replicated: boolean
+  readonly outcome: ClaimOutcome
 }
 
 /** A row that this holder has already: what it was told then, once it is written again. */
@@ -35,13 +45,14 @@ export function sendClaims(batch: readonly ClaimRequest[], link: Link): Promise<
   const until = link.connections.deadline()
   return answerAll<ClaimOutcome>(inOrder(batch), link.connections, until, async (open, answer) => {
     const requests = pick(batch, open)
-    const changes: Changes = { free: [], take: [], expire: [], own: [] }
+    const changes: Changes = { replays: [], free: [], take: [], expire: [], own: [] }
     const rows = await link.connections.run(link.sql.claim, columns(requests, link), until)
     for (const row of rows) {
       const at = number(row, 0) - 1
       const [place, request] = [open[at], requests[at]]
       if (place !== undefined && request !== undefined) judge(row, place, request, answer, changes)
     }
+    await replay(changes.replays, rows.some((row) => row[1] === 'new'), link, until, answer)
     if (changes.free.length > 0) await claimBy('claim-free', changes.free, batch, link, until, answer)
     if (changes.take.length > 0) await claimBy('claim-orphan', changes.take, batch, link, until, answer)
     if (changes.expire.length > 0) await expire(pick(batch, changes.expire), link, until)
@@ -52,16 +63,27 @@ export function sendClaims(batch: readonly ClaimRequest[], link: Link): Promise<
 function judge(row: Row, place: number, request: ClaimRequest, answer: Answer, changes: Changes): void {
   switch (text(row, 1)) {
     case 'new': answer(place, claimedNew(row, request)); break
-    case 'replay': answer(place, { kind: 'replay', reply: replyAt(row, 11), fence: number(row, 4), fingerprint: text(row, 10), spec: text(row, 8), parts: text(row, 9), operationRef: text(row, 3), retainUntil: number(row, 2) }); break
+    case 'replay': changes.replays.push({ place, id: request.id, replicated: isReplicated(row, 15), outcome: { kind: 'replay', reply: replyAt(row, 11), fence: number(row, 4), fingerprint: text(row, 10), spec: text(row, 8), parts: text(row, 9), operationRef: text(row, 3), retainUntil: number(row, 2) } }); break
     case 'busy': answer(place, { kind: 'busy', retryAfterMs: number(row, 5), operationRef: text(row, 3) }); break
     case 'mismatch': answer(place, { kind: 'mismatch', spec: text(row, 8), parts: text(row, 9), operationRef: text(row, 3) }); break
-    case 'uncertain': answer(place, { kind: 'uncertain', since: number(row, 6), cause: causeAt(row, 7), operationRef: text(row, 3), fence: number(row, 4), probe: row[16] ?? null, ageMs: number(row, 15) }); break
+    case 'uncertain': answer(place, { kind: 'uncertain', since: number(row, 6), cause: causeAt(row, 7), operationRef: text(row, 3), fence: number(row, 4), probe: row[17] ?? null, ageMs: number(row, 16) }); break
     case 'free': changes.free.push(place); break
     case 'take': changes.take.push(place); break
     case 'expire': changes.expire.push(place); break
     case 'own': changes.own.push({ place, id: request.id, holder: request.holder, fence: number(row, 4), outcome: claimedBefore(row, request) }); break
     default: break // `again`: inserted by somebody whom this statement did not see
   }
+}
+
+/**
+ * What was read is as durable as a commit that was waited for after it: that of the claims of the same statement, or one that
+ * is made for it. Without standbys everything that can be read is durable.
+ */
+async function replay(replays: readonly Replay[], committed: boolean, link: Link, until: number, answer: Answer): Promise<void> {
+  const [first] = replays
+  if (first === undefined) return
+  if (!committed && first.replicated && !await isConfirmed(first.id, link, until)) return // it has changed: asked again
+  for (const { place, outcome } of replays) answer(place, outcome)
 }
 
 async function claimBy(name: 'claim-free' | 'claim-orphan', places: readonly number[], batch: readonly ClaimRequest[], link: Link, until: number, answer: Answer): Promise<void> {

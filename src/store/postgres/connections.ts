@@ -68,8 +68,14 @@ export class Connections {
   /** Rejects with StoreUnavailable, or Refused. What only stood in another transaction's way is tried again. */
   async run(statement: Statement, values: Value[], until: number): Promise<readonly Row[]> {
     for (let failures = 0; ; failures += 1) {
-      const connection = await this.#ready(until)
-      const end = await connection.run(statement, values, until - this.#options.clock.monotonicMs())
+      // nothing may come in between an idle connection and the statement that it is for
+      let connection = this.#idlest()
+      while (connection === undefined) {
+        await this.#change(until)
+        connection = this.#idlest()
+      }
+      const end = await connection.run(statement, values, Math.max(0, until - this.#options.clock.monotonicMs()))
+      if (!this.#options.prepare) this.#wake()
       if (end.kind === 'rows') return end.rows
       const { kind, detail } = end.fault
       switch (kind) {
@@ -93,28 +99,25 @@ export class Connections {
     await Promise.all(this.#slots)
   }
 
-  async #ready(until: number): Promise<Connection> {
-    for (;;) {
-      const connection = this.#idlest()
-      if (connection !== undefined) return connection
-      if (this.#closed) throw new StoreUnavailable('no', 'the store is closed')
-      if (this.#trouble !== undefined) throw new StoreUnavailable('no', this.#trouble)
-      if (this.isPast(until)) throw new StoreUnavailable('no', 'there was no connection to the database in time')
-      await this.#change(until)
-    }
-  }
-
+  /**
+   * Behind a pooler a connection carries one statement at a time: PgBouncer 1.18 was seen to hand over its server in the middle
+   * of a second one, whose other half then reached somebody else's.
+   */
   #idlest(): Connection | undefined {
     let idlest: Connection | undefined
     for (const connection of this.#up) {
-      if (connection.usable && (idlest === undefined || connection.load < idlest.load)) idlest = connection
+      if (!connection.usable || (!this.#options.prepare && connection.load > 0)) continue
+      if (idlest === undefined || connection.load < idlest.load) idlest = connection
     }
     return idlest
   }
 
-  /** Until a slot has news, or the time is up. */
+  /** Resolves when a slot has news. Rejects where none is to be expected. */
   #change(until: number): Promise<void> {
     const { clock } = this.#options
+    if (this.#closed) throw new StoreUnavailable('no', 'the store is closed')
+    if (this.#trouble !== undefined && this.#up.size === 0) throw new StoreUnavailable('no', this.#trouble)
+    if (this.isPast(until)) throw new StoreUnavailable('no', 'there was no connection to the database in time')
     return new Promise((resolve) => {
       const cancel = clock.after(Math.max(0, until - clock.monotonicMs()), resolve)
       this.#waiting.push(() => {

@@ -1,6 +1,7 @@
 import { StoreUnavailable, type KeyStore } from '../../core/ports.ts'
 import type { Act, AuditEntry, Census, Doubt, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import { ids, Packed } from './columns.ts'
+import { isConfirmed, isReplicated } from './confirm.ts'
 import type { Row, Value } from './connection.ts'
 import { Refused } from './faults.ts'
 import type { Link } from './link.ts'
@@ -49,7 +50,16 @@ export class Records {
   }
 
   async find(by: Parameters<KeyStore['find']>[0], limit: number): Promise<readonly KeyRecord[]> {
-    return (await this.#found(by, limit)).map(recordOf)
+    if (!('id' in by)) return (await this.#found(by, limit)).map(recordOf)
+    const { id } = by
+    const until = this.#link.connections.deadline()
+    for (;;) {
+      const rows = await this.#found(by, limit)
+      const records = rows.map(recordOf)
+      // what is found by its id is for a client who waits for it, or whose holder was fenced
+      const doubtful = rows.some((row, i) => records[i]?.state === 'completed' && isReplicated(row, 22))
+      if (!doubtful || await this.#confirmed(id, until)) return records
+    }
   }
 
   async doubts(limit: number, { shortestMs, longestMs }: Rest): Promise<readonly Doubt[]> {
@@ -86,6 +96,14 @@ export class Records {
     if ('keyDigest' in by) return this.#run('keys-by-digest', [by.keyDigest, limit])
     if ('operationRef' in by) return this.#run('keys-by-operation', [by.operationRef, limit])
     return this.#run('keys-by-state', [by.state, limit])
+  }
+
+  async #confirmed(id: KeyId, until: number): Promise<boolean> {
+    try {
+      return await isConfirmed(id, this.#link, until)
+    } catch (error) {
+      throw error instanceof Refused ? new StoreUnavailable('no', `confirm: ${error.message}`, error) : error
+    }
   }
 
   /** Until a snapshot and the row agree. No columns for no row. */

@@ -7,7 +7,7 @@ export interface Statement {
 }
 
 /** The hot path: what may stand in these files is also decided by what other engines have, see docs/distributed.md. */
-export const HOT = ['claim', 'claim-free', 'claim-orphan', 'expire', 'touch', 'complete', 'release', 'abandon', 'renew'] as const
+export const HOT = ['claim', 'claim-free', 'claim-orphan', 'expire', 'touch', 'confirm', 'complete', 'release', 'abandon', 'renew'] as const
 
 const OTHERS = [
   'resolve-completed', 'resolve-not-executed', 'evict', 'forget', 'audit', 'flag', 'doubts', 'reap', 'sweep', 'census', 'secret', 'key-space',
@@ -25,6 +25,7 @@ export function readStatements(schema: string): Statements {
     'claim-orphan': read('claim-orphan'),
     expire: read('expire'),
     touch: read('touch'),
+    confirm: read('confirm'),
     complete: read('complete'),
     release: read('release'),
     abandon: read('abandon'),

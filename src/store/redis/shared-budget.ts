@@ -35,6 +35,8 @@ export interface SharedBudgetOptions {
 export const LEASE = 5
 /** How often deposits are reported while there are any. */
 const REPORT_EVERY_MS = 250
+/** Past it a Redis that was never there counts as gone: as long as connection.ts lets ioredis connect. */
+const CONNECTS_WITHIN_MS = 2000
 /** A lease ends before its withdrawal leaves the window, by a slice. */
 const LEASE_LASTS = 0.9
 const ONE = 1_000_000
@@ -64,7 +66,10 @@ export class SharedBudget implements Budget {
     this.#deadlines = new Deadlines(options.clock)
     this.#own = new RetryBudget(options.settings, options.clock)
     this.#member = options.random.token(9)
-    void this.#report()
+    // a connection that is only being made is no trouble yet
+    options.client.on('ready', () => this.#hurry())
+    if (options.client.status === 'ready') this.#hurry()
+    else this.#cancelTick = options.clock.after(CONNECTS_WITHIN_MS, () => this.#tick())
   }
 
   get isShared(): boolean {
@@ -110,12 +115,21 @@ export class SharedBudget implements Budget {
 
   #tickLater(): void {
     if (this.#closed) return
-    this.#cancelTick = this.#options.clock.after(REPORT_EVERY_MS, () => {
-      this.#cancelTick = null
-      if (this.#deposits === 0 && this.#debt === 0) return
-      void this.#report()
-      this.#tickLater()
-    })
+    this.#cancelTick = this.#options.clock.after(REPORT_EVERY_MS, () => this.#tick())
+  }
+
+  #hurry(): void {
+    this.#cancelTick?.()
+    void this.#report()
+    this.#tickLater()
+  }
+
+  #tick(): void {
+    this.#cancelTick = null
+    const idle = this.#deposits === 0 && this.#debt === 0 && this.#state !== 'unknown'
+    if (idle) return
+    void this.#report()
+    this.#tickLater()
   }
 
   /** One at a time; never rejects. */

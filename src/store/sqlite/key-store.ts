@@ -9,7 +9,7 @@ import { LentDoubts } from '../lent-doubts.ts'
 import { USUAL_SIZES } from './folding.ts'
 import { BODY, openReply, recordOf, replyOf, sealFields } from './rows.ts'
 import { Connection, type Answered, type WrittenCall } from './connection.ts'
-import { bodyAt, NOWHERE, type Answer, type Bodies, type FoldingSizes, type WiredEvent, type WiredReply } from './wire.ts'
+import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type FoldingSizes, type WiredEvent, type WiredReply } from './wire.ts'
 
 export interface EmbeddedStoreOptions {
   /** the folder of the database, its log and its witness; created if it is not there */
@@ -70,11 +70,7 @@ class EmbeddedKeyStore implements KeyStore {
   }
 
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome> {
-    const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe } = request
-    const within = onOrphan.kind === 'take' ? onOrphan.withinMs : null
-    return this.#calls
-      .submit(() => ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within, probe], 0, givenUp)
-      .then(({ answer, bodies }) => claimOutcome(answer, bodies, request))
+    return this.#calls.submit(() => claimCall(request), 0, givenUp).then(({ answer, bodies }) => claimOutcome(answer, bodies, request))
   }
 
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]> {
@@ -187,6 +183,11 @@ class EmbeddedKeyStore implements KeyStore {
     const { answer } = await this.#calls.submit(call, 0)
     return answer[0] === 'count' ? answer[1] : surprised(answer)
   }
+}
+
+function claimCall({ id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe }: ClaimRequest): Call {
+  const within = onOrphan.kind === 'take' ? onOrphan.withinMs : null
+  return ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within, probe]
 }
 
 function writeOutcome(answer: Answer): WriteOutcome {

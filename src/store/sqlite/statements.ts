@@ -16,6 +16,7 @@ export function prepareAll(database: DatabaseSync) {
     'write-secret': prepare(database, 'write-secret'),
     'key-space': prepare(database, 'key-space'),
     'write-key-space': prepare(database, 'write-key-space'),
+    'key-known': prepare(database, 'key-known'),
     'keys-by-id': prepare(database, 'keys-by-id'),
     'keys-by-digest-and-id': prepare(database, 'keys-by-digest-and-id'),
     'key-in-flight-by-id': prepare(database, 'key-in-flight-by-id'),

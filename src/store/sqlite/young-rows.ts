@@ -19,6 +19,11 @@ export class YoungRows {
     return this.#younger.get(id) ?? this.#older.get(id)
   }
 
+  /** What the journal says of it will stand there for as long as what is written of it now. */
+  isInYounger(id: KeyId): boolean {
+    return this.#younger.has(id)
+  }
+
   put(record: KeyRecord): void {
     this.#note(record.id)
     this.rejuvenate(record)

@@ -2,8 +2,8 @@ import { bothPaths, deviation, get, keyed, keyless, NOBODY_UPSTREAM, OK, plays, 
 
 /* Section 5.5: Proxy-Status; and the CORS fields that let a web page read what is ours. */
 
-const NOBODY = `service: charges ${NOBODY_UPSTREAM}`
-const PAGES = 'service: charges\ndefaults: { cors: { origins: ["https://shop.example"] }, retry: { deadline: 2s } }'
+const NOBODY = `service: charges ${NOBODY_UPSTREAM}\ndefaults: { retry: { attempts: 1 } }`
+const PAGES = 'service: charges\ndefaults: { cors: { origins: ["https://shop.example"] }, retry: { deadline: 2s, attempts: 1 } }'
 const PAGES_NOBODY = `service: charges ${NOBODY_UPSTREAM}\ndefaults: { cors: { origins: ["https://shop.example"] } }`
 const FROM = 'Origin: https://shop.example'
 
@@ -12,10 +12,10 @@ export const PROXY_STATUS: readonly Row[] = [
     sends: keyed(['Idempotency-Key: other']), upstream: 'nothing', back: { has: ['Proxy-Status: onceward/charges; error=http_request_error; details="key-invalid"\r\n'] },
   }),
   ...bothPaths('5.5 connection_refused', 'connection_refused', (request, path) => ({
-    sends: request(), upstream: 'nothing', back: { has: [path === 'guarded' ? 'Proxy-Status: onceward/charges; error=connection_refused; details="upstream-unreachable"\r\n' : /^Proxy-Status: onceward\/charges; error=(connection_refused|destination_unavailable); /m] },
+    sends: request(), upstream: 'nothing', back: { has: [path === 'guarded' ? 'Proxy-Status: onceward/charges; error=connection_refused; details="upstream-unreachable; no attempts left"\r\n' : /^Proxy-Status: onceward\/charges; error=(connection_refused|destination_unavailable); /m] },
   }), NOBODY),
   row('5.5 connection_terminated (guarded)', 'connection_terminated', {
-    sends: keyed(), play: { bytes: '', then: 'reset' }, upstream: { has: [] }, back: { has: ['error=connection_terminated; details="outcome-unknown"'] },
+    sends: keyed(), play: { bytes: '', then: 'reset' }, upstream: { has: [] }, back: { has: ['error=connection_terminated; details="outcome-unknown; not safe to repeat"'] },
   }),
   row('5.5 connection_terminated (passed)', 'connection_terminated', {
     sends: keyless(), play: { bytes: '', then: 'reset' }, upstream: { has: [] }, back: { has: ['error=connection_terminated; details="upstream-failed"'] },
@@ -39,10 +39,10 @@ export const PROXY_STATUS: readonly Row[] = [
   }, '{}'),
   row('5.5 our member is the last', 'on a reply that is passed on and settled nothing, ours stands behind those of the upstream and says what was received', {
     sends: keyed(), play: plays(503, ['Proxy-Status: origin-lb; error=connection_limit_reached', 'Retry-After: 7']), upstream: { has: [] },
-    back: { has: [/^Proxy-Status: origin-lb; error=connection_limit_reached\r\n(?:.*\r\n)*?Proxy-Status: onceward\/charges; received-status=503\r\n/m, 'Retry-After: 7'] },
+    back: { has: [/^Proxy-Status: origin-lb; error=connection_limit_reached\r\n(?:.*\r\n)*?Proxy-Status: onceward\/charges; received-status=503; details="no attempts left"\r\n/m, 'Retry-After: 7'] },
   }),
   row('5.5 received-status of a doubt', 'likewise for a 502 that leaves a doubt', {
-    sends: keyed(), play: plays(502), upstream: { has: [] }, back: { has: ['HTTP/1.1 502 ', 'Proxy-Status: onceward/charges; received-status=502\r\n'] },
+    sends: keyed(), play: plays(502), upstream: { has: [] }, back: { has: ['HTTP/1.1 502 ', 'Proxy-Status: onceward/charges; received-status=502; details="not safe to repeat"\r\n'] },
   }),
   deviation('5.5 settled replies', 'a proxy MAY add its member to every reply', 'a reply that settled its key is the upstream\'s own; Idempotency-TTL and Idempotent-Replayed say what we did with it', {
     sends: keyed(), play: plays(200, ['Proxy-Status: inner; received-status=200']), upstream: { has: [] }, back: { has: ['Proxy-Status: inner; received-status=200\r\n'], lacks: ['onceward/charges'] },

@@ -1,9 +1,9 @@
-import type { Client } from 'pg'
 import t, { test } from 'tap'
+import type { KeyStore } from '../../../src/core/ports.ts'
 import { needs } from '../../support/services/needs.ts'
 import { postgresUrl, startPostgres } from '../../support/services/postgres.ts'
 import { claimed, completion, event, request } from '../../contract/situation.ts'
-import { connected, openedStore, refusal, until } from './opened.ts'
+import { cancelWaits, connected, openedStore, refusal, until, waitFor } from './opened.ts'
 
 needs(t, 'postgres')
 
@@ -55,6 +55,26 @@ test('what a deadlock has rolled back is tried again', async (t) => {
   t.strictSame(await written, ['written', 'written'])
 })
 
+test('two processes that fight over the same keys never stand in a deadlock', async (t) => {
+  const url = await postgresUrl()
+  const stores = [await openedStore(t, url, { connections: 8 }), await openedStore(t, url, { connections: 8 })]
+  const keys = Array.from({ length: 60 }, (_, n) => `key-${n}`)
+  const fight = async (store: KeyStore, side: number, key: string, round: number): Promise<void> => {
+    const outcome = await store.claim(request(key, `${side}-${round}`, { leaseMs: round % 3, onOrphan: { kind: 'take', withinMs: 3_600_000 } }))
+    if (outcome.kind !== 'claimed') return
+    if (round % 2 === 0) await Promise.all([store.renew([{ claim: outcome.claim, leaseMs: 1 }]), store.abandon(outcome.claim, 'deadline', 1)])
+    else await Promise.all([store.renew([{ claim: outcome.claim, leaseMs: 1 }]), store.release(outcome.claim)])
+  }
+  for (let round = 0; round < 20; round += 1) {
+    const order = round % 2 === 0 ? keys : keys.toReversed()
+    await Promise.all(stores.flatMap((store, side) => (side === 0 ? order : order.toReversed()).map((key) => fight(store, side, key, round))))
+    await Promise.all(stores.map((store) => store.reap(10)))
+  }
+  await Promise.all(stores.map((store) => store.close()))
+  const { rows } = await (await connected(t, url)).query<{ deadlocks: string }>('select deadlocks from pg_stat_database where datname = current_database()')
+  t.equal(Number(rows[0]?.deadlocks), 0)
+})
+
 test('a row that somebody keeps locked fails alone: its neighbours are answered, and nothing of it was written', async (t) => {
   const url = await postgresUrl()
   const store = await openedStore(t, url, { deadlineMs: 10_000 })
@@ -88,18 +108,15 @@ test('a commit whose wait for the standby was cancelled is not durable, whatever
   const url = await server.createDatabase()
   const store = await openedStore(t, url, { deadlineMs: 1500 })
   const admin = await connected(t, server.url)
-  await admin.query("alter system set synchronous_standby_names = 'absent'")
-  await admin.query('select pg_reload_conf()')
-  await until(async () => (await admin.query<{ names: string }>("select current_setting('synchronous_standby_names') as names")).rows[0]?.names === 'absent')
+  await waitFor(admin, 'absent')
   const wish = request('a', '1')
   const claim = store.claim(wish)
   const over = new AbortController()
   void claim.catch(() => undefined).finally(() => over.abort())
-  const cancelling = cancelUntil(over.signal, admin)
+  const cancelling = cancelWaits(admin, over.signal)
   t.equal((await refusal(claim)).written, 'unknown')
   t.ok(await cancelling >= 1)
-  await admin.query("alter system set synchronous_standby_names = ''")
-  await admin.query('select pg_reload_conf()')
+  await waitFor(admin, '')
   await until(() => store.claim(wish).then(({ kind }) => kind === 'claimed', () => false))
 })
 
@@ -118,13 +135,3 @@ test('a server that has become read-only is left, and used again when it takes w
   await admin.query('select pg_reload_conf()')
   await until(() => store.claim(request('d', '1')).then(({ kind }) => kind === 'claimed', () => false))
 })
-
-/** Cancels every wait for a standby; returns how many there were. */
-async function cancelUntil(over: AbortSignal, admin: Client): Promise<number> {
-  let cancelled = 0
-  while (!over.aborted) {
-    cancelled += (await admin.query("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")).rows.length
-    await new Promise((resolve) => { setTimeout(resolve, 20) })
-  }
-  return cancelled
-}

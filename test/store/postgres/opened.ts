@@ -36,6 +36,23 @@ export async function refusal(call: Promise<unknown>): Promise<StoreUnavailable>
   throw error
 }
 
+/** The server's commits wait for a standby of this name from now on; an empty one: for none. */
+export async function waitFor(admin: Client, standby: string): Promise<void> {
+  await admin.query(`alter system set synchronous_standby_names = '${standby}'`)
+  await admin.query('select pg_reload_conf()')
+  await until(async () => (await admin.query<{ names: string }>("select current_setting('synchronous_standby_names') as names")).rows[0]?.names === standby)
+}
+
+/** Cancels every wait for a standby; resolves with how many there were. */
+export async function cancelWaits(admin: Client, over: AbortSignal): Promise<number> {
+  let cancelled = 0
+  while (!over.aborted) {
+    cancelled += (await admin.query("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")).rows.length
+    await new Promise((resolve) => { setTimeout(resolve, 20) })
+  }
+  return cancelled
+}
+
 /** Asks until it is so. Postgres has no signal for what another connection waits for. */
 export async function until(holds: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 500; tries += 1) {

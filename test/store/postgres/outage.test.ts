@@ -8,8 +8,8 @@ import { openedStore, refusal, until } from './opened.ts'
 
 needs(t, 'postgres')
 
-/** The service is to be back this soon after its server; two of the longest pauses between attempts. */
-const BACK_MS = 2000
+/** The service is back within two seconds of its server; twice that on a machine that runs other tests, too. */
+const BACK_MS = 4000
 
 async function backAfter(store: KeyStore, key: string): Promise<number> {
   const from = performance.now()
@@ -26,7 +26,7 @@ test('a server that is killed is missed at once, and its return is noticed witho
   await until(() => store.claim(request('b', '1')).then(() => false, () => true))
   const from = performance.now()
   t.equal((await refusal(store.complete(claim, completion('done')))).written, 'no', 'nothing has left')
-  t.ok(performance.now() - from < 500, 'and nobody waits for a deadline')
+  t.ok(performance.now() - from < 2500, 'and nobody waits for a deadline, which is 5 s')
   await server.restart()
   t.ok(await backAfter(store, 'c') < BACK_MS)
   t.equal(await store.complete(claim, completion('done')), 'written')
@@ -36,6 +36,8 @@ test('a server that hangs is unknown by the deadline, and its return is noticed'
   const server = await startPostgres(t)
   const store = await openedStore(t, await server.createDatabase(), { deadlineMs: 500 })
   const claim = await claimed(store, request('a', '1'))
+  // one that is only just being made would not be paused with the others
+  await until(async () => (await server.query("select from pg_stat_activity where application_name = 'onceward' and state = 'idle'")).length === 2)
   server.pause()
   t.equal((await refusal(store.complete(claim, completion('done')))).written, 'unknown')
   await refusal(store.claim(request('b', '1')))

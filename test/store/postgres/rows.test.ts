@@ -89,3 +89,18 @@ test('plans that were made while the tables were as good as empty read no more w
   await until(async () => (await read()).every((row) => Number(row.read) > 1000))
   for (const row of await read()) t.ok(Number(row.read) < 20_000, `${row.table}: ${row.read} entries for 2242 operations`)
 })
+
+test('the sweep passes over what somebody else has locked, and waits for nobody', async (t) => {
+  const url = await postgresUrl()
+  let now = 1_800_000_000_000
+  const store = await openedStore(t, url, { now: () => now })
+  const claims = await Promise.all(['a', 'b', 'c'].map((name) => claimed(store, request(name, '1'))))
+  for (const claim of claims) await store.complete(claim, completion('done'))
+  now += 1_000_000_000_000
+  const other = await connected(t, url)
+  await other.query('begin')
+  await other.query("select from onceward.key_record where id = decode($1, 'hex') for update", [Buffer.from(claims[0]?.id ?? '', 'base64url').toString('hex')])
+  t.strictSame(await store.sweep(10), { deleted: 2 })
+  await other.query('rollback')
+  t.strictSame(await store.sweep(10), { deleted: 1 })
+})

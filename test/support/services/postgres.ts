@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Client } from 'pg'
 import type { Test } from 'tap'
 import { findDocker, runContainer } from './docker.ts'
@@ -27,10 +28,12 @@ export interface PostgresServer {
   /** runs a statement as the superuser on a connection of its own */
   query(sql: string): Promise<Record<string, unknown>[]>
   /** a physical standby that follows this server and calls itself `name` */
-  standby(t: Test, name: string, options?: PostgresOptions): Promise<PostgresServer>
+  standby(t: Pick<Test, 'teardown'>, name: string, options?: PostgresOptions): Promise<PostgresServer>
   /** ends recovery; resolves once it takes writes */
   promote(): Promise<void>
   kill(): Promise<void>
+  /** a fast shutdown: transactions are rolled back, connections told (57P01), everything written */
+  shutDown(): Promise<void>
   pause(): void
   resume(): void
   /** after a kill or a stop of the postmaster: the same port and data, other settings if there are any */
@@ -38,6 +41,8 @@ export interface PostgresServer {
   stop(): Promise<void>
   log(): string
 }
+
+const execute = promisify(execFile)
 
 const DEFAULTS = { listen_addresses: '127.0.0.1', unix_socket_directories: '', shared_buffers: '32MB', max_connections: 100, log_checkpoints: 'off', lc_messages: 'C', timezone: 'UTC' }
 
@@ -83,7 +88,7 @@ async function launch(binaries: PostgresBinaries, settings: NonNullable<Postgres
   say(`Postgres ${binaries.version} of ${binaries.from} (${binaries.folder})`)
   const account = postgresAccount()
   const folder = serverFolder('postgres', account)
-  execFileSync('cp', ['-a', '--', postgresTemplate(binaries, account), join(folder, 'data')])
+  await execute('cp', ['-a', '--', postgresTemplate(binaries, account), join(folder, 'data')])
   return run(binaries, folder, settings)
 }
 
@@ -106,7 +111,7 @@ async function run(binaries: PostgresBinaries, folder: string, settings: NonNull
     query: (sql) => queryAt(url, sql),
     async standby(t, name, options = {}) {
       const home = serverFolder('postgres', account)
-      execFileSync(join(binaries.folder, 'pg_basebackup'), ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-D', join(home, 'data'), '-X', 'stream', '-c', 'fast'], { stdio: 'pipe', cwd: home, ...account })
+      await execute(join(binaries.folder, 'pg_basebackup'), ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', '-D', join(home, 'data'), '-X', 'stream', '-c', 'fast'], { cwd: home, ...account })
       writeFileSync(join(home, 'data', 'standby.signal'), '')
       const server = await run(binaries, home, { ...options.settings, primary_conninfo: `host=127.0.0.1 port=${port} user=postgres application_name=${name}` })
       t.teardown(() => server.stop())
@@ -114,6 +119,7 @@ async function run(binaries: PostgresBinaries, folder: string, settings: NonNull
     },
     promote: async () => { await queryAt(url, 'SELECT pg_promote(true, 30)') },
     kill: () => process.kill(),
+    shutDown: () => process.end('SIGINT'),
     pause: () => process.pause(),
     resume: () => process.resume(),
     async restart(more = {}) {

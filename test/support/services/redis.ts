@@ -59,7 +59,7 @@ async function sharedServer(): Promise<string> {
 }
 
 /** A server of the test's own, without persistence. Gone with the test. */
-export async function startRedis(t: Test, settings: RedisSettings = {}): Promise<RedisServer> {
+export async function startRedis(t: Pick<Test, 'teardown'>, settings: RedisSettings = {}): Promise<RedisServer> {
   const server = await launch(settings)
   t.teardown(() => server.stop())
   return server

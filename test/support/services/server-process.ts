@@ -8,6 +8,7 @@ import { join } from 'node:path'
  *
  *     (down) --start--> up --kill--> (down)       SIGKILL, as if the power went; the data stays
  *                        |--pause--> hung --resume--> up
+ *                        |--end----> (down)       as it wishes to
  *                        '--stop---> gone         the data too
  *
  * A watcher (a shell that reads from this process) outlives us however we end: when its input closes, it kills what
@@ -102,6 +103,14 @@ export class ServerProcess {
   async kill(): Promise<void> {
     this.#child?.ref()
     this.#signalAll('SIGKILL')
+    await this.#ended
+    this.#watch([])
+  }
+
+  /** Tells the server to end by itself, losing nothing; resolves once it has. */
+  async end(signal: NodeJS.Signals): Promise<void> {
+    this.#child?.ref()
+    this.#child?.kill(signal)
     await this.#ended
     this.#watch([])
   }

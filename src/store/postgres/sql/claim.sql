@@ -31,6 +31,7 @@ select n, verdict, retain_until, operation_ref, fence,
        case when verdict = 'replay' then headers end,
        case when verdict = 'replay' then trailers end,
        case when verdict = 'replay' then encode(body, 'base64') end,
+       case when verdict = 'replay' then current_setting('synchronous_standby_names', true) end,
        case when verdict = 'uncertain' then now - since end,
        case when verdict = 'uncertain' then probe end
   from (

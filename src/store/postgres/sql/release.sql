@@ -1,6 +1,7 @@
 -- Frees keys whose upstream never acted.
 -- $1 ids, 32 bytes each, sorted; $2 holders, $3 fences
--- The verdict as in complete.sql. Nothing there is what a release wants.
+-- The verdict as in complete.sql. Nothing there is what a release wants. So a repeated one writes nothing, and waits for no standby:
+-- should the first one be lost in a failover, the key is in flight again and ends as a doubt, and not as a second execution.
 with asked as (
   select substring($1::bytea from (a.n * 32 - 31)::int for 32) as id, a.*
     from unnest($2::text[], $3::int[]) with ordinality as a (holder, fence, n)

@@ -1,0 +1,66 @@
+import { cpuUs } from './cpu.ts'
+import { ran, type Target } from './scene.ts'
+
+/** Clients of the loads, all busy. */
+const CONNECTIONS = 64
+
+export interface Round {
+  readonly perSecond: number
+  /** of the process that is measured; null where there is none */
+  readonly cpuUs: number | null
+  readonly p50: number
+  /** null where nobody counted it */
+  readonly p99: number | null
+  readonly failed: number
+}
+
+/** Something to be measured, in rounds that alternate with those of the other cases. */
+export interface Case {
+  readonly name: string
+  readonly round: (label: string, ms: number) => Promise<Round>
+}
+
+export interface Loaded { readonly answered: number, readonly failed: number, readonly elapsedMs: number, readonly p50: number, readonly p99: number }
+export type Keys = 'none' | 'new' | 'same' | 'once'
+
+/** Makes the keys that a round of replays asks for. */
+const MAKES_KEYS_MS = 500
+
+export function loadCase(name: string, target: Target, keys: Exclude<Keys, 'once'>): Case {
+  return {
+    name,
+    async round(label, ms) {
+      const prefix = `${keys}-${label}`
+      if (keys === 'same') await load(target, MAKES_KEYS_MS, keys, prefix)
+      return (await measured(target, () => load(target, ms, keys, prefix))).round
+    },
+  }
+}
+
+export async function measured(target: Target, work: () => Promise<Loaded>): Promise<{ readonly round: Round, readonly loaded: Loaded }> {
+  const before = cpuUs(target.pid)
+  const loaded = await work()
+  const { answered, failed, elapsedMs, p50, p99 } = loaded
+  return { loaded, round: { perSecond: answered / (elapsedMs / 1000), cpuUs: (cpuUs(target.pid) - before) / answered, p50, p99, failed } }
+}
+
+export function load(target: Target, ms: number, keys: Keys, prefix: string, available = 0): Promise<Loaded> {
+  return ran<Loaded>('load.ts', [target.port, CONNECTIONS, ms, keys, prefix, available])
+}
+
+/** The label of rounds that do not count. */
+export const WARM = 'warm'
+
+/** One round each that does not count (JIT, pools, page cache), then all cases in turn, again and again. */
+export async function alternate(cases: readonly Case[], rounds: number, ms: number): Promise<Map<string, Round[]>> {
+  const results = new Map<string, Round[]>(cases.map(({ name }) => [name, []]))
+  for (const one of cases) await one.round(WARM, ms)
+  for (let i = 0; i < rounds; i += 1) {
+    for (const one of cases) results.get(one.name)?.push(await one.round(`r${i}`, ms))
+  }
+  return results
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}

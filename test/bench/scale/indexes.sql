@@ -1,0 +1,3 @@
+select indexname as name, indexdef as definition
+  from pg_indexes
+ where schemaname = 'onceward' and tablename = 'key_record' and indexname <> 'key_record_pkey'

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs'
+import t, { test } from 'tap'
+import { openPostgresStore } from '../../../src/store/postgres/key-store.ts'
+import { migrate } from '../../../src/store/postgres/migrate.ts'
+import { claimed, completion, event, request } from '../../contract/situation.ts'
+import { needs } from '../../support/services/needs.ts'
+import { postgresUrl } from '../../support/services/postgres.ts'
+import { connected, openedStore, storeOptions } from './opened.ts'
+
+needs(t, 'postgres')
+
+const PAGE = readFileSync(new URL('../../../docs/postgres.md', import.meta.url), 'utf8').replaceAll(/\s+/g, ' ')
+/** As docs/postgres.md tells it. */
+const GRANTS = [
+  ['select, insert, update, delete', ['key_record', 'unsettled'], 'select, insert, update and delete on `key_record` and `unsettled`'],
+  ['select, insert', ['audit', 'outbox_event'], 'select and insert on `audit` and `outbox_event`'],
+  ['select, update', ['installation'], 'select and update on `installation`'],
+  ['select', ['migration'], 'select on `migration`'],
+] as const
+
+test('an account with what the page says, and no more, can do all that a sidecar does', async (t) => {
+  const url = await postgresUrl()
+  await migrate(storeOptions(url))
+  const admin = await connected(t, url)
+  const role = `sidecar_${process.pid}_${Date.now()}`
+  await admin.query(`create role ${role} login`)
+  await admin.query(`grant usage on schema onceward to ${role}`)
+  for (const [privileges, tables, words] of GRANTS) {
+    t.ok(PAGE.includes(words), `the page says: ${words}`)
+    await admin.query(`grant ${privileges} on ${tables.map((table) => `onceward.${table}`).join(', ')} to ${role}`)
+  }
+  const own = new URL(url)
+  own.username = role
+  const store = await openedStore(t, own.href, { migrate: 'by_hand' })
+  await store.secret('candidate')
+  await store.keySpace(null, 'space')
+  const act = { by: 'somebody', reason: 'a test' }
+  const [a, b, c, d] = [await claimed(store, request('a', '1')), await claimed(store, request('b', '1')), await claimed(store, request('c', '1')), await claimed(store, request('d', '1'))]
+  t.strictSame(await store.renew([{ claim: a, leaseMs: 1000 }]), ['written'])
+  t.equal(await store.flag(a.id), 'flagged')
+  t.equal(await store.complete(a, completion('done', [event('e')])), 'written')
+  t.equal(await store.release(b), 'written')
+  t.equal(await store.abandon(c, 'deadline', 1), 'written')
+  t.equal(await store.resolve(c.id, c.fence, { as: 'not-executed' }, act), 'written')
+  t.equal(await store.abandon(d, 'deadline', 1), 'written')
+  t.equal(await store.resolve(d.id, d.fence, { as: 'completed', ...completion('it was') }, act), 'written')
+  t.equal(await store.evict(a.id, act), 'evicted')
+  t.equal(await store.forget(d.id, act), 'forgotten')
+  t.equal((await store.audit(10)).length, 4)
+  for (const task of [store.reap(10), store.sweep(10), store.census(), store.find({ state: 'uncertain' }, 1)]) t.ok(await task)
+})
+
+test('an account that lacks one of them is refused at the start, and told which', async (t) => {
+  const url = await postgresUrl()
+  await migrate(storeOptions(url))
+  const admin = await connected(t, url)
+  const role = `poor_${process.pid}_${Date.now()}`
+  await admin.query(`create role ${role} login`)
+  await admin.query(`grant usage on schema onceward to ${role}`)
+  await admin.query(`grant select, insert, update on all tables in schema onceward to ${role}`)
+  const own = new URL(url)
+  own.username = role
+  await t.rejects(openPostgresStore(storeOptions(own.href, { migrate: 'by_hand' })), /lacks privileges in the schema onceward: key_record delete, unsettled delete/)
+})
