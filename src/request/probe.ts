@@ -129,7 +129,8 @@ export class Inquiries {
 
   /** False if there is no time for it. */
   #pause(asked: number, until: number): Promise<boolean> {
-    const { clock, random, underWay } = this.#deps
+    const { clock, random, underWay, stopping } = this.#deps
+    if (stopping()) return Promise.resolve(false)
     const delayMs = random.uniform() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (asked - 1))
     if (clock.monotonicMs() + delayMs >= until) return Promise.resolve(false)
     return new Promise((resolve) => {
