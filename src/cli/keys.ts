@@ -77,7 +77,7 @@ async function perform(command: KeysCommand, desk: Desk, output: Output): Promis
     }
     case 'resolve': {
       const record = await desk.doubt(onlyOne(await desk.candidates(command.selector)))
-      await desk.resolve(record, await resolutionOf(command.resolution, desk.config), actOf(command.signature))
+      await desk.resolve(record, await resolutionOf(command.resolution, record, desk.config), actOf(command.signature))
       const done = command.resolution.as === 'completed' ? `completed with status ${command.resolution.status}` : 'not executed, so the key is free: the next request with it runs'
       return say(`${record.operationRef}: ${done}`, { operation: record.operationRef, done: 'resolve', as: command.resolution.as })
     }
@@ -166,8 +166,8 @@ async function writeBody(path: string, record: KeyRecord): Promise<void> {
   }
 }
 
-async function resolutionOf(wish: ResolutionWish, config: Config): Promise<Resolution> {
-  if (wish.as === 'not-executed') return { as: wish.as }
+async function resolutionOf(wish: ResolutionWish, { operationRef }: KeyRecord, config: Config): Promise<Resolution> {
+  if (wish.as === 'not-executed') return { as: wish.as, operationRef }
   const { status, bodyFile, fields } = wish
   if (bodyFile === null) return { as: wish.as, reply: { kind: 'not-kept', status }, events: [] }
   const body = await readFile(bodyFile).catch((error: unknown) => { throw new Declined(`${bodyFile} cannot be read: ${codeOf(error)}`) })

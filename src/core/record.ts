@@ -125,7 +125,11 @@ export interface Completion {
 
 export type Resolution =
   | { readonly as: 'completed', readonly reply: StoredReply, readonly events: readonly OutboxEvent[] }
-  | { readonly as: 'not-executed' }
+  /**
+   * Of this operation, or null for whichever stands there. A freed key begins again at fence 1, so the fence alone does not tell the doubt
+   * that was looked into from one of the key's next life.
+   */
+  | { readonly as: 'not-executed', readonly operationRef: string | null }
 
 /** Who changed a record from outside, and why: written to the audit trail in the transaction of the change. */
 export interface Act {

@@ -78,7 +78,10 @@ export function onAbandon(found: KeyRecord | undefined, claim: Claim, cause: Dou
 export function onResolve(found: KeyRecord | undefined, fence: number, resolution: Resolution, nowMs: number): Judged<WriteOutcome> {
   if (found === undefined || found.state !== 'uncertain' || found.fence !== fence) return FENCED
   switch (resolution.as) {
-    case 'not-executed': return { outcome: 'written', change: { kind: 'delete' } }
+    case 'not-executed': {
+      const { operationRef } = resolution
+      return operationRef === null || operationRef === found.operationRef ? { outcome: 'written', change: { kind: 'delete' } } : FENCED
+    }
     case 'completed': {
       const record: KeyRecord = {
         ...base(found), holder: RESOLVER, fence: fence + 1, state: 'completed', completedAt: nowMs, reply: resolution.reply, probe: null,

@@ -115,7 +115,7 @@ export class Inquiries {
     const { store, meter, journal } = this.#deps
     const { id, fence, route, operationRef } = doubt
     try {
-      const written = await store.resolve(id, fence, resolutionOf(verdict), null)
+      const written = await store.resolve(id, fence, resolutionOf(verdict, operationRef), null)
       if (written === 'written') {
         meter.probed(verdict.kind, route)
         journal.info('probe.resolved', { route, operationRef, id: id.slice(0, 8), as: verdict.kind })
@@ -171,8 +171,8 @@ function verdictOn(outcome: AttemptOutcome, policy: ProbePolicy, probe: Probe, r
 }
 
 /** The events of the completion will be made here, as in settle.ts. */
-function resolutionOf(verdict: Exclude<ProbeVerdict, { kind: 'unclear' }>): Resolution {
-  if (verdict.kind === 'absent') return { as: 'not-executed' }
+function resolutionOf(verdict: Exclude<ProbeVerdict, { kind: 'unclear' }>, operationRef: string): Resolution {
+  if (verdict.kind === 'absent') return { as: 'not-executed', operationRef }
   const { status, headers, body, trailers } = verdict.reply
   return { as: 'completed', reply: { kind: 'kept', reply: { status, headers: storable(headers), body, trailers } }, events: [] }
 }

@@ -62,7 +62,7 @@ export function probesContract(suite: Test, harness: KeyStoreHarness): void {
     for (const claim of [late, resolved, freed]) await store.abandon(claim, 'deadline', 1)
     await store.complete(late, completion('late'))
     await store.resolve(resolved.id, resolved.fence, { as: 'completed', reply: keptReply('resolved'), events: [] }, null)
-    await store.resolve(freed.id, freed.fence, { as: 'not-executed' }, null)
+    await store.resolve(freed.id, freed.fence, { as: 'not-executed', operationRef: null }, null)
     t.strictSame(await store.doubts(10, REST), [])
     for (const { id } of [late, resolved]) t.match(await store.find({ id }, 1), [{ state: 'completed', probe: null }])
     await claimed(store, request('c', '2', { probe: 'the second life' }))

@@ -24,7 +24,7 @@ export class Records {
     const front = [this.#link.now(), ids([{ id }]), fence, act?.by ?? null, act?.reason ?? null]
     const [row] = resolution.as === 'completed'
       ? await this.#run('resolve-completed', [...front, ...replyColumns(resolution)])
-      : await this.#run('resolve-not-executed', front)
+      : await this.#run('resolve-not-executed', [...front, resolution.operationRef])
     if (row?.[0] === 't') this.#link.wake([id])
     return row === undefined ? 'fenced' : 'written'
   }

@@ -91,7 +91,7 @@ class EmbeddedKeyStore implements KeyStore {
 
   resolve(id: KeyId, fence: number, resolution: Resolution, act: Act | null): Promise<WriteOutcome> {
     switch (resolution.as) {
-      case 'not-executed': return this.#settle(id, () => ['resolve-not-executed', id, fence, act])
+      case 'not-executed': return this.#settle(id, () => ['resolve-not-executed', id, fence, resolution.operationRef, act])
       case 'completed': {
         const { reply, events } = resolution
         return this.#settle(id, (bodies) => ['resolve-completed', id, fence, wiredReply(reply, bodies), wiredEvents(events, bodies), act], weightOf(reply, events))

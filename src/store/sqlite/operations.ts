@@ -51,8 +51,8 @@ export function perform(call: Call, step: Step): Answer {
     }
     case 'resolve-not-executed': {
       const found = rows.forWriteById(call[1])
-      const judged = onResolve(found?.record, call[2], { as: 'not-executed' }, nowMs)
-      writeDown('resolve', found, judged, call[3], step)
+      const judged = onResolve(found?.record, call[2], { as: 'not-executed', operationRef: call[3] }, nowMs)
+      writeDown('resolve', found, judged, call[4], step)
       return [apply(step, found, judged)]
     }
     case 'evict': {

@@ -21,7 +21,7 @@ export type Call =
   | ['release', id: string, holder: string, fence: number]
   | ['abandon', id: string, holder: string, fence: number, cause: DoubtCause, attempts: number]
   | ['resolve-completed', id: string, fence: number, reply: WiredReply, events: WiredEvent[], act: Act | null]
-  | ['resolve-not-executed', id: string, fence: number, act: Act | null]
+  | ['resolve-not-executed', id: string, fence: number, operationRef: string | null, act: Act | null]
   | ['evict', id: string, act: Act]
   | ['forget', id: string, act: Act]
   | ['audit', limit: number]
