@@ -95,6 +95,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const upkeep = new Upkeep(store, clock, meter, journal)
   const doubts = new DoubtSweep({
     store, clock, random, journal,
+    wanted: () => policies.routes.some(({ action }) => action.kind === 'guard' && action.policy.whenUnsure.kind === 'probe'),
     inquire: (doubt) => inquiries.inquire(doubt, { until: Infinity, questions: 1, mayFree: true }),
   })
   let draining = false

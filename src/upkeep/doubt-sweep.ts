@@ -17,6 +17,8 @@ export interface DoubtSweepDependencies {
   readonly clock: Clock
   readonly random: Random
   readonly journal: Pick<Journal, 'info' | 'warn'>
+  /** false while no route has a probe: then there is nothing to look for */
+  readonly wanted: () => boolean
   /** asks the upstream once; `knownAt` is the monotonic instant at which the doubt was as old as it says */
   readonly inquire: (doubt: Doubt & { readonly knownAt: number }) => Promise<'resolved' | 'unclear'>
 }
@@ -53,6 +55,7 @@ export class DoubtSweep {
   async runOnce(): Promise<{ readonly asked: number, readonly resolved: number }> {
     const { store, clock, journal } = this.#deps
     const done = { asked: 0, resolved: 0 }
+    if (!this.#deps.wanted()) return done
     try {
       for (let given = BATCH; given === BATCH && !this.#stopped;) {
         const doubts = await store.doubts(BATCH, REST)

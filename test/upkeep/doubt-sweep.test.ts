@@ -9,7 +9,7 @@ import { NotedJournal } from '../support/quiet.ts'
 
 function sweepOver(store: Pick<MemoryKeyStore, 'doubts'>, clock: FakeClock, inquire: (doubt: Doubt) => Promise<'resolved' | 'unclear'>, journal = new NotedJournal()): DoubtSweep {
   let n = 0
-  return new DoubtSweep({ store, clock, journal, inquire, random: { uniform: () => (n += 0.37) % 1, token: () => 'x' } })
+  return new DoubtSweep({ store, clock, journal, inquire, wanted: () => true, random: { uniform: () => (n += 0.37) % 1, token: () => 'x' } })
 }
 
 async function doubts(store: MemoryKeyStore, count: number): Promise<void> {
@@ -68,4 +68,11 @@ test('an outage ends a round, and the next one comes', async (t) => {
   const before = calls
   await clock.advance(60_000)
   t.equal(calls, before, 'stopped')
+})
+
+test('where no route has a probe the store is not asked', async (t) => {
+  const clock = new FakeClock()
+  const store = { doubts: () => Promise.reject(new Error('asked')) }
+  const sweep = new DoubtSweep({ store, clock, journal: new NotedJournal(), inquire: () => Promise.resolve('unclear'), wanted: () => false, random: { uniform: () => 0.5, token: () => 'x' } })
+  t.strictSame(await sweep.runOnce(), { asked: 0, resolved: 0 })
 })
