@@ -106,6 +106,8 @@ function disownOnceKnown(request: ClaimRequest, sent: boolean, deps: ClaimDepend
   persistAside(async () => {
     const outcome = await deps.store.claim({ ...request, onOrphan: { kind: 'hold' } })
     if (outcome.kind === 'claimed') disown(outcome.claim, sent, deps)
+    // The outage outlasted the lease. If it is our own row that is in doubt now, it never had a reason to; another's is fenced.
+    if (outcome.kind === 'uncertain' && !sent) releaseUnused({ id: request.id, holder: request.holder, fence: 1 }, deps)
   }, deps)
 }
 

@@ -5,6 +5,7 @@ import { forwardedFields } from '../core/forwarding.ts'
 import { firstOf } from '../core/headers.ts'
 import type { Attempt } from '../core/ports.ts'
 import { problem } from '../core/problem.ts'
+import { withoutContent } from '../core/retry.ts'
 import type { PassRetry } from '../core/route.ts'
 import { resting } from './answer.ts'
 import { parentId } from './attempts.ts'
@@ -36,11 +37,19 @@ export async function passRepeatedly(call: PassingCall, passing: PassingOn, deps
   const reading = await call.body(retry.bodyBytes)
   if (reading.kind !== 'body') return unread(reading)
   const outcomes: AttemptOutcome[] = []
+  let left = false
+  const takeBack = call.whenGone(() => { left = true })
   deps.pools.of(retry.budget).budget.deposit()
   const gaveUp = await new RetryLoop(courseOf(call, reading.body, passing, deps), outcomes, deps).run()
+  takeBack()
   call.forgetBody()
   const last = outcomes.at(-1)
-  return last === undefined ? { kind: 'none' } : answerTo(last, call, gaveUp)
+  if (last === undefined) return { kind: 'none' }
+  if (left && last.kind !== 'answered') { // who only closes its side is not gone to the socket
+    withoutContent(last)
+    return { kind: 'none' }
+  }
+  return answerTo(last, call, gaveUp)
 }
 
 function mayBeHeld({ fields }: PassingCall, mostBytes: number): boolean {

@@ -44,8 +44,8 @@ interface Retry {
   readonly delayMs: number
 }
 
-/** A retry that is paid for, or why there is none. */
-type Decision = { readonly kind: 'retry', readonly retry: Retry } | { readonly kind: 'stop', readonly why: GaveUp }
+/** A retry that is paid for, or why there is none; `gone`: nobody wants it. */
+type Decision = { readonly kind: 'retry', readonly retry: Retry } | { readonly kind: 'stop', readonly why: GaveUp } | { readonly kind: 'gone' }
 
 /**
  * The one loop that sends requests again. It only counts, waits and pays: core/retry.ts judges each attempt, and
@@ -90,6 +90,7 @@ export class RetryLoop {
       if (last === undefined) return null
       const decision: Decision | null = decided ?? this.#next(last)
       if (decision === null) return null
+      if (decision.kind === 'gone') return null
       if (decision.kind === 'stop') return decision.why
       this.#outcomes[this.#outcomes.length - 1] = withoutContent(last) // its socket is wanted
       decided = await this.#again(decision.retry)
@@ -125,8 +126,9 @@ export class RetryLoop {
     const { meter } = this.#deps
     try {
       const why = await this.#pause(delayMs)
-      if (why === 'gone') return null
+      if (why === 'gone') return { kind: 'gone' }
       if (why !== null) return { kind: 'stop', why }
+      if (this.#deps.clock.monotonicMs() >= this.#course.deadlineAt) return { kind: 'stop', why: 'no-time' } // timers of a busy process come late
       if (!this.#course.trusted()) return { kind: 'stop', why: 'lease' }
       this.#retries += 1
       meter.retried(this.#retries, delayMs, this.#course.route)
@@ -137,8 +139,8 @@ export class RetryLoop {
   }
 
   /**
-   * One attempt, and the retry after it if that is paid for already. Its own timeout ends it only if the retry that follows is paid for: to end an attempt whose successor will
-   * never come would be a doubt for nothing.
+   * One attempt, and the retry after it if that is paid for already. Its own timeout ends it only if the retry that follows
+   * is allowed and paid for: to end an attempt whose successor will never come would be a doubt for nothing.
    */
   async #try(): Promise<Decision | null> {
     const { clock, underWay } = this.#deps
@@ -151,7 +153,7 @@ export class RetryLoop {
     const cancelTry = retry.perTryMs === null ? null : clock.after(retry.perTryMs, () => {
       if (!this.#course.repeatsLost()) return
       const next = this.#pay(0, false, number)
-      if (next.kind === 'stop') return
+      if (next.kind !== 'retry') return
       early.paid = next
       attempt.abort('deadline')
     })

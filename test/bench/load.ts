@@ -1,15 +1,12 @@
 import { connect } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { ANSWERED, framed, request } from './requests.ts'
+import { ANSWERED, framed, KEYS_TO_REPLAY, request } from './requests.ts'
 
 /*
  * The load, in a process of its own: closed loop over raw sockets, so that it costs little beside what it measures.
  * argv: port, connections, milliseconds, key ('none', 'new', 'same' or 'once'), prefix of the keys, how many there are (for 'once').
  */
 const [port = '0', connections = '32', durationMs = '1000', keys = 'none', prefix = 'k', available = '0'] = process.argv.slice(2)
-
-/** Replays draw from this many keys, as retries of a busy service would. */
-const KEYS_TO_REPLAY = 500
 
 const latencies: number[] = []
 let sent = 0
@@ -20,7 +17,7 @@ const most = keys === 'once' ? Number(available) : Infinity
 
 function next(): string {
   sent += 1
-  return request(Number(port), keys === 'none' ? null : `${prefix}-${keys === 'same' ? sent % KEYS_TO_REPLAY : sent}`)
+  return request(Number(port), keys === 'none' ? null : `${prefix}-${keys === 'same' ? 1 + sent % KEYS_TO_REPLAY : sent}`)
 }
 
 function drive(): Promise<void> {

@@ -1,6 +1,9 @@
 /** What the loads send, and how they see that an answer is whole. */
 const BODY = JSON.stringify({ amount: 2000, currency: 'eur', source: 'tok_visa', description: 'one charge among many', metadata: { order: '6735' } })
 
+/** Replays draw from this many keys, as retries of a busy service would: numbers from 1 on. */
+export const KEYS_TO_REPLAY = 500
+
 export const ANSWERED = 'HTTP/1.1 200'
 
 /** One request of a client with a credential; without a key if it is null. */

@@ -97,3 +97,14 @@ test("a service's own problem report is its answer", async (t) => {
   t.equal(nestedProblemClass(reply(409, ['Content-Type', 'application/problem+json'], 'null')), undefined)
   t.equal(nestedProblemClass(reply(409, ['Content-Type', 'application/json'], '{"type":"urn:onceward:problem:in-flight"}')), undefined)
 })
+
+test('a header that the route names proves that the upstream did not get the request, whatever the status of the error', async (t) => {
+  const policy: StatusPolicy = { rules: new Map([[503, 'lost'], [404, 'final']]), inProgress: [409], proofs: ['x-envoy-overloaded'] }
+  const proof = ['X-Envoy-Overloaded', 'true']
+  t.equal(statusClass(503, [], policy, false), 'lost')
+  t.equal(statusClass(503, proof, policy, false), 'refused', 'it goes before `lost`')
+  t.equal(statusClass(500, proof, policy, false), 'refused')
+  t.equal(statusClass(404, proof, policy, false), 'answered', 'but not before `final`')
+  t.equal(statusClass(200, proof, policy, false), 'answered', 'and a success is one')
+  t.equal(statusClass(409, proof, policy, true), 'lost', 'after a doubt it may speak of the first attempt')
+})

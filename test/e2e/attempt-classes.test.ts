@@ -10,14 +10,16 @@ import { send, startForTest, until, type Received, type Running } from '../suppo
 
 const ATTEMPTS = 3
 const YAML = `
-limits: { connect_timeout: 300ms, socket_wait: 150ms }
+limits: { connect_timeout: 2s, socket_wait: 2s }
 budgets: { default: { min_per_second: 1000 } }
 routes:
   - name: all
     match: { path: /* }
-    retry: { attempts: ${ATTEMPTS}, base: 2ms, deadline: 700ms, linger: 300ms }
+    retry: { attempts: ${ATTEMPTS}, base: 2ms, deadline: 1500ms, linger: 300ms }
     status: { lost: [599], refused: [598], refused_by: [x-envoy-overloaded] }
 `
+
+const IMPATIENT = YAML.replace('connect_timeout: 2s, socket_wait: 2s', 'connect_timeout: 250ms, socket_wait: 250ms').replace('deadline: 1500ms', 'deadline: 5s')
 
 /** What an upstream does with one request; it is told what has come of it so far. */
 type Play = (socket: Socket, received: () => string) => void
@@ -170,7 +172,7 @@ async function bare(t: Test, scheme: string, play: (socket: Socket) => void): Pr
 for (const [what, open, connections, proxyStatus, code] of UNREACHABLE) {
   test(`${what}: nothing was sent, it is tried ${ATTEMPTS} times, and the key is free`, async (t) => {
     const upstream = await open(t)
-    const sidecar = await startForTest(t, upstream.origin, { yaml: YAML })
+    const sidecar = await startForTest(t, upstream.origin, { yaml: IMPATIENT })
     const received = await sidecar.post('k1')
     t.equal(received.problem, 'upstream-unreachable')
     t.match(received.headers['proxy-status'], proxyStatus)
@@ -184,7 +186,7 @@ for (const [what, open, connections, proxyStatus, code] of UNREACHABLE) {
 test('no free connection in time: nothing was sent, and it is tried again', async (t) => {
   const upstream = await playing(t)
   upstream.play = () => undefined
-  const sidecar = await startForTest(t, upstream.origin, { yaml: YAML.replace('limits: {', 'limits: { upstream_connections: 1,') })
+  const sidecar = await startForTest(t, upstream.origin, { yaml: IMPATIENT.replace('limits: {', 'limits: { upstream_connections: 1,') })
   const holding = sidecar.post('k1')
   await until(() => sidecar.post('k2'), () => upstream.hits === 1)
   t.match(await sidecar.post('k3'), { status: 503, problem: 'upstream-unreachable', headers: { 'proxy-status': /connection_limit_reached; details="upstream-unreachable; no/ } })

@@ -136,6 +136,20 @@ for (const method of ['GET', 'PUT', 'DELETE']) {
   })
 }
 
+test('a client that leaves before a retry of what passes takes it along', async (t) => {
+  const upstream = await scriptedUpstream(t, ({ socket }) => respond(socket, 503, 'busy', 'Retry-After: 1'))
+  const sidecar = await startForTest(t, upstream.origin, { yaml: PASSING })
+  const { hostname, port } = new URL(sidecar.address)
+  const client = connect(Number(port), hostname)
+  client.write('GET /v1/charges HTTP/1.1\r\nHost: x\r\n\r\n')
+  await until(() => upstream.requests.length === 1)
+  while (await sidecar.metric('onceward_retries_in_flight{budget="default"}') === 0) await new Promise((resolve) => { setTimeout(resolve, 5) })
+  client.destroy()
+  while (await sidecar.metric('http_request_outcome{class="4xx",method="GET",route="things"}') === 0) await new Promise((resolve) => { setTimeout(resolve, 5) })
+  t.equal(await sidecar.metric('onceward_retries_in_flight{budget="default"}'), 0)
+  t.equal(upstream.requests.length, 1)
+})
+
 test('what the route does not name, or is too large to be held, is sent once', async (t) => {
   const upstream = await scriptedUpstream(t, ({ socket }) => socket.resetAndDestroy())
   const sidecar = await startForTest(t, upstream.origin, { yaml: PASSING })

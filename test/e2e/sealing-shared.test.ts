@@ -18,11 +18,12 @@ test('stored replies are sealed in Postgres and in Redis, and open at another si
   const one = await startForTest(t, upstream.origin, { yaml: yaml(sealing) })
   while (await one.metric('onceward_redis_fill_circuit_open') > 0) await new Promise((resolve) => { setTimeout(resolve, 5) })
   t.match(await one.post('k1'), { status: 200, body: 'balance 100' })
-  while (await one.metric('onceward_reply_cache_fills_total{result="stored"}') < 1) await new Promise((resolve) => { setTimeout(resolve, 5) })
+  for (let n = 0; await one.metric('onceward_reply_cache_fills_total{result="stored"}') < 1; n += 1) await one.post(`another-${n}`)
+  const executed = upstream.requests.length
 
   const admin = await connected(t, url)
-  const { rows: [row] } = await admin.query<{ all: string }>("select headers || trailers || encode(body, 'escape') as all from onceward.key_record")
-  const cached = await redis.command('GET', await redis.command('KEYS', 'onceward:reply:*'))
+  const { rows: [row] } = await admin.query<{ all: string }>("select headers || trailers || encode(body, 'escape') as all from onceward.key_record limit 1")
+  const cached = await redis.command('GET', (await redis.command('KEYS', 'onceward:reply:*')).split(' ')[0] ?? '')
   for (const stored of [row?.all ?? '', cached]) {
     t.ok(stored.length > 20)
     t.notMatch(stored, /balance 100|account 4711/)
@@ -31,5 +32,5 @@ test('stored replies are sealed in Postgres and in Redis, and open at another si
   t.match(await other.post('k1'), { body: 'balance 100', headers: { 'x-account': 'account 4711', 'idempotent-replayed': 'true' } })
   const without = await startForTest(t, upstream.origin, { yaml: yaml('') })
   t.match(await without.post('k1'), { status: 503, problem: 'store-unavailable' })
-  t.equal(upstream.requests.length, 1)
+  t.equal(upstream.requests.length, executed)
 })

@@ -90,6 +90,20 @@ test('without store_outage: open a claim of unknown result is given back', async
   t.equal(upstream.requests.length, 1)
 })
 
+test('a claim of unknown result is given back also where its lease ended during the outage: nothing was sent, so nothing is in doubt', async (t) => {
+  const { upstream, outage, sidecar } = await openDuring(t, 'unknown, and written', 'defaults: { idempotency: { lease: 3s } }')
+  t.match(await sidecar.post('k1'), { status: 503, problem: 'store-unavailable' })
+  let doubts = 0
+  while (doubts === 0) {
+    await outage.authority?.reap(10)
+    doubts = await outage.authority?.find({ state: 'uncertain' }, 10).then(({ length }) => length) ?? 0
+    await new Promise((resolve) => { setTimeout(resolve, 50) })
+  }
+  outage.heal()
+  t.match(await until(() => sidecar.post('k1'), ({ status }) => status === 200), { body: 'n1' })
+  t.equal(upstream.requests.length, 1)
+})
+
 for (const policy of ['closed', 'open'] as const) {
   test(`a store that hangs is given claim_within, long before the deadline: store_outage: ${policy}`, async (t) => {
     const upstream = await scriptedUpstream(t, ({ socket, number }) => respond(socket, 200, `n${number}`))

@@ -3,9 +3,10 @@ import { needs } from '../../support/services/needs.ts'
 import type { Trial } from '../campaign.ts'
 import { CHECKS, type CheckName } from '../check.ts'
 import type { StoreBug } from '../protocol.ts'
-import { runSmall, show } from './shown.ts'
+import { FILE_MS, runSmall, show } from './shown.ts'
 
 needs(t, 'postgres', 'redis')
+t.setTimeout(FILE_MS)
 
 const PLANTED: readonly { readonly bug: StoreBug, readonly trial: Trial, readonly seenBy: readonly CheckName[] }[] = [
   { bug: 'unknown-is-no', trial: show('postgres-kill'), seenBy: ['one-execution'] },
@@ -28,6 +29,7 @@ async function caught({ bug, trial, seenBy }: typeof PLANTED[number]): Promise<r
 }
 
 test('every planted bug of a shared store is seen', async (t) => {
+  t.setTimeout(FILE_MS)
   const left = PLANTED.values()
   await Promise.all([0, 1].map(async () => {
     for (const planted of left) {

@@ -1,8 +1,9 @@
 import t, { test } from 'tap'
 import { needs } from '../../support/services/needs.ts'
-import { show, shown } from './shown.ts'
+import { FILE_MS, show, shown } from './shown.ts'
 
 needs(t, 'postgres', 'redis')
+t.setTimeout(FILE_MS)
 
 test('one of two sidecars is killed again and again, and for good: no double execution, and every doubt is visible at the other', async (t) => {
   const reports = await shown(t, [show('sidecar-kill'), show('sidecar-loss')])
