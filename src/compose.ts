@@ -21,12 +21,14 @@ import { askToSwitch, passOn, type PassingDependencies } from './request/pass-on
 import { passRepeatedly, type RepeatingDependencies } from './request/pass-repeatedly.ts'
 import { LeaseKeeper } from './request/lease.ts'
 import { Policies } from './request/policies.ts'
+import { Inquiries } from './request/probe.ts'
 import type { Abortable, RetryDependencies } from './request/retry-loop.ts'
 import { RetryPools } from './request/retry-pools.ts'
 import { OutageLog } from './request/unprotected.ts'
 import { Watch } from './request/watch.ts'
 import { openJournal } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
+import { DoubtSweep } from './upkeep/doubt-sweep.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { openHttpUpstream } from './upstream/http-upstream.ts'
 
@@ -48,6 +50,9 @@ export interface Sidecar {
 /** What settling may take after the grace, once all attempts were ended. */
 const SETTLE_GRACE_MS = 5000
 
+/** Enough for some hundred answers a second, and no load for anybody. */
+const PROBE_CONNECTIONS = 8
+
 const BREAKER_STATES = { 'closed': 0, 'half-open': 1, 'open': 2 } as const
 
 /** The one place where concrete classes meet. Resolves once both listeners answer. */
@@ -64,6 +69,8 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const upstream = openHttpUpstream(connections, clock)
   // Connections of their own: event streams on pass routes may hold theirs for hours.
   const passed = openHttpUpstream(connections, clock)
+  // So are those of probes: nobody who asks about a doubt waits behind requests that made it, or they behind him.
+  const asked = openHttpUpstream({ ...connections, connections: PROBE_CONNECTIONS }, clock)
   const leases = new LeaseKeeper(store, clock, journal)
   const tokens = new JwtVerifier(clock, journal)
   const underWay = new Roster<Abortable>()
@@ -73,8 +80,9 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const breaker = config.breaker === null ? null : new Breaker(config.breaker)
   let stopping = false
   const retrying: RetryDependencies = { clock, random, meter, pools, breaker, underWay, stopping: () => stopping }
+  const inquiries = new Inquiries({ store, upstream: asked, clock, random, meter, journal, underWay, limits: config.limits, routes: () => policies.routes, stopping: () => stopping })
   const flow: FlowDependencies = {
-    ...retrying, store, replies, upstream, meter, journal, leases, unsettled, life: { over: false },
+    ...retrying, store, replies, upstream, meter, journal, leases, inquiries, unsettled, life: { over: false },
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),
@@ -85,6 +93,11 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const through: PassingDependencies = { upstream: passed, clock, limits: config.limits, underWay: passing }
   const streaming: RepeatingDependencies = { ...retrying, upstream, limits: config.limits }
   const upkeep = new Upkeep(store, clock, meter, journal)
+  const doubts = new DoubtSweep({
+    store, clock, random, journal,
+    wanted: () => policies.routes.some(({ action }) => action.kind === 'guard' && action.policy.whenUnsure.kind === 'probe'),
+    inquire: (doubt) => inquiries.inquire(doubt, { until: Infinity, questions: 1, mayFree: true }),
+  })
   let draining = false
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining, policies) })
   const systemDelay = new SystemLoopDelay()
@@ -111,6 +124,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   systemDelay.start()
   await upkeep.runOnce()
   upkeep.start()
+  doubts.start()
   const adminAddress = await admin.listen(config.admin.listen)
   const address = await proxy.listen(config.listen)
   journal.info('sidecar.ready', { address, admin: adminAddress, upstream: connections.origin })
@@ -138,10 +152,12 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
     await upkeep.stop()
+    await doubts.stop()
     systemDelay.stop()
     leases.stop()
     pools.close()
     await upstream.close()
+    await asked.close()
     await tokens.close()
     await passed.close()
     await wakeups.close()

@@ -4,7 +4,7 @@ import { formatMistake } from '../config/mistakes.ts'
 import type { Overrides } from '../config/overrides.ts'
 import type { Environment } from '../config/substitute.ts'
 import { durationText } from '../config/units.ts'
-import type { Policy } from '../core/policy.ts'
+import type { Policy, WhenUnsure } from '../core/policy.ts'
 import type { RetryPolicy } from '../core/retry.ts'
 import type { Route } from '../core/route.ts'
 import { EXIT, type Output } from './output.ts'
@@ -54,9 +54,17 @@ function treatment({ action }: Route): string {
 }
 
 function guarded(policy: Policy): string {
-  const unsure = policy.whenUnsure.kind === 'hold' ? 'hold' : `resend within ${durationText(policy.whenUnsure.withinMs)}`
   const busy = policy.inFlight.kind === 'reject' ? 'reject' : `wait ${durationText(policy.inFlight.waitMs)}`
-  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, ${attempts(policy.retry)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure}, scope ${scope(policy)}`
+  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, ${attempts(policy.retry)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure(policy.whenUnsure)}, scope ${scope(policy)}`
+}
+
+function unsure(policy: WhenUnsure): string {
+  switch (policy.kind) {
+    case 'hold': return 'hold'
+    case 'resend': return `resend within ${durationText(policy.withinMs)}`
+    case 'probe': return `probe, absent after ${durationText(policy.probe.quietMs)}`
+    default: return policy satisfies never
+  }
 }
 
 function attempts({ attempts: most, budget }: RetryPolicy): string {

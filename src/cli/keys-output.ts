@@ -29,9 +29,10 @@ export function auditJson({ at, verb, operationRef, id, before, by, reason }: Au
   return { at: timeText(at), verb, operation: operationRef, id, before, by, reason }
 }
 
-export function recordTable(records: readonly KeyRecord[]): string[] {
+/** `nowMs`: wall time, for the age of doubts. */
+export function recordTable(records: readonly KeyRecord[], nowMs: number): string[] {
   return table(['OPERATION', 'STATE', 'CREATED', 'ROUTE', 'ATTEMPTS', 'WHAT'], records.map((record) => [
-    record.operationRef, record.state, timeText(record.createdAt), record.route, String(record.attempts), summary(record),
+    record.operationRef, record.state, timeText(record.createdAt), record.route, String(record.attempts), summary(record, nowMs),
   ]))
 }
 
@@ -39,14 +40,22 @@ export function auditTable(entries: readonly AuditEntry[]): string[] {
   return table(['AT', 'VERB', 'OPERATION', 'BEFORE', 'BY', 'REASON'], entries.map(({ at, verb, operationRef, before, by, reason }) => [timeText(at), verb, operationRef, before, by, reason]))
 }
 
-function summary(record: KeyRecord): string {
+function summary(record: KeyRecord, nowMs: number): string {
   switch (record.state) {
     case 'in_flight': return `lease until ${timeText(record.leaseUntil)}`
-    case 'uncertain': return `${record.cause}, in doubt since ${timeText(record.since)}`
+    case 'uncertain': return `${record.cause}, in doubt since ${timeText(record.since)} (${ageText(nowMs - record.since)})`
     case 'completed': return record.reply.kind === 'kept' ? `status ${record.reply.reply.status}, ${record.reply.reply.body.length} bytes` : `status ${record.reply.status}, body not kept`
     default: return record satisfies never
   }
 }
+
+/** In the largest unit of which there are two: an age is to be compared at a glance. */
+function ageText(ms: number): string {
+  const [unit, length] = AGES.find(([, candidate]) => ms >= 2 * candidate) ?? ['s', 1000]
+  return `${Math.max(0, Math.floor(ms / length))}${unit}`
+}
+
+const AGES = [['d', 86_400_000], ['h', 3_600_000], ['m', 60_000]] as const
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const lines = [head, ...rows.map((row) => row.map(printable))]

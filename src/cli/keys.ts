@@ -57,13 +57,13 @@ async function perform(command: KeysCommand, desk: Desk, output: Output): Promis
     case 'get': {
       const records = await desk.candidates(command.selector)
       if (command.bodyFile !== null) await writeBody(command.bodyFile, onlyOne(records))
-      return say(recordTable(records).join('\n'), records.map(recordJson))
+      return say(recordTable(records, systemClock().wallMs()).join('\n'), records.map(recordJson))
     }
     case 'list': {
       const found = await desk.store.find({ state: command.state }, command.limit + 1)
       const records = found.slice(0, command.limit)
       if (found.length > records.length) output.complaint(`there are more than these ${records.length}; --limit shows more`)
-      return say(records.length === 0 ? `no key is ${command.state}` : recordTable(records).join('\n'), records.map(recordJson))
+      return say(records.length === 0 ? `no key is ${command.state}` : recordTable(records, systemClock().wallMs()).join('\n'), records.map(recordJson))
     }
     case 'audit': {
       const entries = await desk.store.audit(command.limit)
@@ -77,7 +77,7 @@ async function perform(command: KeysCommand, desk: Desk, output: Output): Promis
     }
     case 'resolve': {
       const record = await desk.doubt(onlyOne(await desk.candidates(command.selector)))
-      await desk.resolve(record, await resolutionOf(command.resolution, desk.config), actOf(command.signature))
+      await desk.resolve(record, await resolutionOf(command.resolution, record, desk.config), actOf(command.signature))
       const done = command.resolution.as === 'completed' ? `completed with status ${command.resolution.status}` : 'not executed, so the key is free: the next request with it runs'
       return say(`${record.operationRef}: ${done}`, { operation: record.operationRef, done: 'resolve', as: command.resolution.as })
     }
@@ -140,7 +140,7 @@ class Desk {
 
 function onlyOne(records: readonly KeyRecord[]): KeyRecord {
   const [record, ...more] = records
-  if (record === undefined || more.length > 0) throw new Declined(`${records.length} clients have sent this key; take --operation to say which one is meant:\n${recordTable(records).join('\n')}`)
+  if (record === undefined || more.length > 0) throw new Declined(`${records.length} clients have sent this key; take --operation to say which one is meant:\n${recordTable(records, systemClock().wallMs()).join('\n')}`)
   return record
 }
 
@@ -166,8 +166,8 @@ async function writeBody(path: string, record: KeyRecord): Promise<void> {
   }
 }
 
-async function resolutionOf(wish: ResolutionWish, config: Config): Promise<Resolution> {
-  if (wish.as === 'not-executed') return { as: wish.as }
+async function resolutionOf(wish: ResolutionWish, { operationRef }: KeyRecord, config: Config): Promise<Resolution> {
+  if (wish.as === 'not-executed') return { as: wish.as, operationRef }
   const { status, bodyFile, fields } = wish
   if (bodyFile === null) return { as: wish.as, reply: { kind: 'not-kept', status }, events: [] }
   const body = await readFile(bodyFile).catch((error: unknown) => { throw new Declined(`${bodyFile} cannot be read: ${codeOf(error)}`) })

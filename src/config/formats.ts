@@ -2,6 +2,7 @@ import { METHODS } from 'node:http'
 import { parsePointer } from '../core/json-pointer.ts'
 import { readPath } from '../core/path.ts'
 import { parseRedisUrl } from '../core/redis-target.ts'
+import { parseTemplate } from '../core/template.ts'
 import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseKeysUrl, parseLoopback, parseOrigin } from './addresses.ts'
 import { nearest } from './nearest.ts'
@@ -81,6 +82,19 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
     accepts: (text) => parsePointer(text) !== undefined,
     suggest: (text) => (/^[\w$][\w.$-]*$/.test(text) ? [`/${text.replace(/^\$\./, '').replaceAll('.', '/')}`] : []),
   },
+  'template': {
+    expected: 'a text with {key}, {identity}, {body:/json/pointer} or {header:name} in it',
+    accepts: (text) => parseTemplate(text) !== undefined,
+  },
+  'target-template': {
+    expected: 'a path and query such as "/v1/charges?key={key}&account={identity}", with {key}, {identity}, {body:/json/pointer} or {header:name} in it, and everything else percent-encoded',
+    accepts: isTargetTemplate,
+  },
+  'probe-credential': {
+    expected: 'the value of a header from a variable, such as Bearer ${PROBE_TOKEN}',
+    accepts: (text) => /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text),
+    secret: true,
+  },
   'credential-header': {
     expected: 'the name of a header that stays the same from request to request, such as authorization, or of one cookie, such as cookie:session',
     accepts: (text) => TOKEN.test(text.replace(/^cookie:/i, '')) && !CHANGING.includes(text.toLowerCase()),
@@ -144,6 +158,14 @@ function isPostgresUrl(text: string): boolean {
   const [, front = '', hosts = '', rest = ''] = /^(postgres(?:ql)?:\/\/(?:[^@/?#\s]*@)?)([^@/?#\s]*)([^#\s]*)$/.exec(text) ?? []
   if (front === '' || /target_session_attrs=(?!read-write(?:&|$))/.test(rest)) return false
   return hosts.split(',').every((host) => URL.canParse(`${front}${host}${rest}`) && (host !== '' || /[?&]host=/.test(rest)))
+}
+
+/** A target as it travels, once its places are filled. */
+function isTargetTemplate(text: string): boolean {
+  const template = parseTemplate(text)
+  if (template === undefined || text.startsWith('//')) return false
+  const plain = template.map((part) => (part.kind === 'text' ? part.text : 'x')).join('')
+  return /^\/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*$/.test(plain) && readPath(plain).kind === 'path'
 }
 
 /** A pattern is compared with normalised paths, so it must be one itself: `/a/../b` or `/%7Euser` would never match. */

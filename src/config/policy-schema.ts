@@ -1,3 +1,4 @@
+import { PROBE } from './probe-schema.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts'
 
 /*
@@ -99,8 +100,9 @@ export const IDEMPOTENCY = {
     },
     when_unsure: {
       anyOf: [{ const: 'hold' }, {
-        type: 'object', additionalProperties: false, required: ['resend'],
+        type: 'object', additionalProperties: false, minProperties: 1, maxProperties: 1, examples: ['{resend: {within: 24h}}'],
         properties: {
+          probe: PROBE,
           resend: {
             type: 'object', additionalProperties: false, required: ['within'], description: 'Only where the upstream itself honours the forwarded key.',
             properties: {
@@ -111,7 +113,7 @@ export const IDEMPOTENCY = {
         },
       }],
       default: 'hold',
-      description: 'After a request was sent and no answer came. `hold`: the key stays in doubt until somebody resolves it. `{resend: {within: 24h}}`: it is sent again.',
+      description: 'After a request was sent and no answer came. `hold`: the key stays in doubt until somebody resolves it. `{resend: {within: 24h}}`: it is sent again. `{probe: {...}}`: the upstream is asked whether it ran (docs/retries.md#probe).',
     },
     fingerprint: {
       type: 'object', additionalProperties: false, description: 'What makes two requests the same request: method, path and query, Content-Type and body always do.',

@@ -4,7 +4,7 @@ import { COOKIE } from '../core/credential.ts'
 import type { FingerprintSpec } from '../core/fingerprint-spec.ts'
 import { parsePointer } from '../core/json-pointer.ts'
 import type { KeySource } from '../core/key-source.ts'
-import type { Policy, WhenUnsure } from '../core/policy.ts'
+import type { Policy } from '../core/policy.ts'
 import type { FilingRoute } from '../core/key-space.ts'
 import { lookalike, readPath } from '../core/path.ts'
 import { parseRedisUrl } from '../core/redis-target.ts'
@@ -18,6 +18,7 @@ import { filingOf } from './filing.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
 import { outageWarnings } from './outages.ts'
+import { inProgressOf, whenUnsureOf } from './unsure.ts'
 import { breakerOf, budgetsOf, deadlinesOf, passRetryOf, retryOf, retryWarnings } from './retries.ts'
 import { parseSecret } from './secret.ts'
 import { shadowWarnings } from './shadows.ts'
@@ -148,7 +149,6 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
   const status = { ...defaultsOf(STATUS), ...defaults.status, ...own.status }
   const patient = own.retry === undefined && defaults.retry === undefined
   if (idempotency.key === 'ignored') return patient ? { kind: 'pass', deadlineMs: null, retry: null } : { kind: 'pass', deadlineMs: ms(retry.deadline), retry: passRetryOf(retry, { rules: rulesOf(status), inProgress: [], proofs: names(status.refused_by) }) }
-  const whenUnsure: WhenUnsure = idempotency.when_unsure === 'hold' ? { kind: 'hold' } : { kind: 'resend', withinMs: ms(idempotency.when_unsure.resend.within) }
   const policy: Policy = {
     key: idempotency.key,
     keyFrom: keySourceOf(idempotency.key_from),
@@ -157,7 +157,7 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
     retention: { defaultMs: ms(idempotency.retention), minMs: ms(bounds.min), maxMs: ms(bounds.max) },
     leaseMs: ms(idempotency.lease),
     inFlight: idempotency.in_flight === 'reject' ? { kind: 'reject' } : { kind: 'wait', waitMs: ms(idempotency.in_flight.wait) },
-    whenUnsure,
+    whenUnsure: whenUnsureOf(idempotency.when_unsure),
     storeOutage: idempotency.store_outage,
     claimWithinMs: ms(idempotency.claim_within),
     status: { rules: rulesOf(status), inProgress: inProgressOf(idempotency.when_unsure), proofs: names(status.refused_by) },
@@ -221,13 +221,6 @@ function fingerprintOf({ mode, headers, exclude }: { readonly mode: 'raw' | 'jso
 function rulesOf(status: { readonly [R in StatusRule]: readonly number[] }): ReadonlyMap<number, StatusRule> {
   const rules: readonly StatusRule[] = ['final', 'refused', 'lost']
   return new Map(rules.flatMap((rule) => status[rule].map((code) => [code, rule] as const)))
-}
-
-/** Only who may send again asks twice, so only there a status can speak about an earlier sending. */
-function inProgressOf(whenUnsure: NonNullable<NonNullable<Groups['idempotency']>['when_unsure']>): readonly number[] {
-  if (whenUnsure === 'hold') return []
-  const [, { properties: { resend } }] = IDEMPOTENCY.properties.when_unsure.anyOf
-  return whenUnsure.resend.in_progress ?? defaultsOf(resend).in_progress
 }
 
 /** Header names in the lower case that core/headers.ts compares with, each once. */

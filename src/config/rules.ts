@@ -4,6 +4,7 @@ import { leadsTo, parseAddress, parseLoopback, parseOrigin, sameAddress } from '
 import { FORMATS } from './formats.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { IDEMPOTENCY, STATUS } from './policy-schema.ts'
+import { checkProbe } from './probe-rules.ts'
 import { checkBudgets, checkRetry } from './retry-rules.ts'
 import { defaultsOf, SCHEMA, type Draft } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -107,7 +108,8 @@ function checkPolicies({ draft, refused }: Judged, locate: Locate): Mistake[] {
     const retention = inDoubt('idempotency', 'retention') || inDoubt('idempotency', 'retention_bounds') ? [] : checkRetention(own, below, at, locate)
     const source = inDoubt('idempotency', 'key') || inDoubt('idempotency', 'key_from') ? [] : checkKeySource(own, below, at, locate)
     const exclusions = inDoubt('idempotency', 'fingerprint') ? [] : checkExclusions(own, below, at, locate)
-    return [...retention, ...source, ...exclusions, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate)), ...checkRetry(own.retry, draft, at[0] === 'routes' && keyOf(own, below) !== 'ignored', at, locate)]
+    const probe = inDoubt('idempotency', 'when_unsure') || inDoubt('idempotency', 'scope') ? [] : checkProbe(own, below, at, locate)
+    return [...retention, ...source, ...exclusions, ...probe, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate)), ...checkRetry(own.retry, draft, at[0] === 'routes' && keyOf(own, below) !== 'ignored', at, locate)]
   })
 }
 

@@ -6,6 +6,8 @@ export interface Known {
   readonly kind: 'known'
   readonly identity: string
   readonly witness: string | null
+  /** how the upstream calls who asks, where a gateway or a signature vouches for it; for probes (core/template.ts) */
+  readonly name: string | null
 }
 
 export type Unknown =
@@ -13,6 +15,6 @@ export type Unknown =
   /** the fields contradict themselves, so that we and the upstream might read them differently */
   | { readonly kind: 'malformed', readonly detail: string }
 
-export function known(identity: string, witness: string | null = null): Known {
-  return { kind: 'known', identity, witness }
+export function known(identity: string, witness: string | null = null, name: string | null = null): Known {
+  return { kind: 'known', identity, witness, name }
 }

@@ -2,6 +2,7 @@ import type { StatusPolicy } from './attempt.ts'
 import type { DeadlineHeader } from './deadline.ts'
 import type { FingerprintSpec } from './fingerprint-spec.ts'
 import type { KeySource } from './key-source.ts'
+import type { ProbePolicy } from './probe.ts'
 import type { RetryPolicy } from './retry.ts'
 import type { ScopePolicy } from './scope.ts'
 
@@ -41,3 +42,5 @@ export type WhenUnsure =
   | { readonly kind: 'hold' }
   /** the upstream honours the forwarded key: send again, at most `withinMs` after the first dispatch */
   | { readonly kind: 'resend', readonly withinMs: number }
+  /** the upstream is asked whether it ran */
+  | { readonly kind: 'probe', readonly probe: ProbePolicy }

@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Fields } from './headers.ts'
-import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Parts, Reaped, Resolution, Swept, WriteOutcome } from './record.ts'
+import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Parts, Reaped, Resolution, Rest, Swept, WriteOutcome } from './record.ts'
 import type { StoredReply } from './reply.ts'
 import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
 import type { GaveUp } from './retry.ts'
@@ -76,6 +76,8 @@ export interface KeyStore {
   /** Somebody waits for this record to leave `in_flight`: the store tells `Wakeups` once it did. `settled`: it is not in flight. */
   flag(id: KeyId): Promise<'flagged' | 'settled'>
   find(by: { readonly id: KeyId } | { readonly keyDigest: string } | { readonly operationRef: string } | { readonly state: 'uncertain' | 'in_flight' }, limit: number): Promise<readonly KeyRecord[]>
+  /** At most `limit` doubts that have a probe, to ask about: each to one asker, and again after its rest. Of several processes, too. */
+  doubts(limit: number, rest: Rest): Promise<readonly Doubt[]>
   /** Turns at most `limit` in-flight records whose lease ended into doubts. */
   reap(limit: number): Promise<Reaped>
   /** Deletes at most `limit` completed records whose retention ended; never a record of another state. */
@@ -230,6 +232,8 @@ export interface Meter {
   limited(limit: LimitName): void
   /** a retry was sent upstream, the first one being 1, after this delay */
   retried(retry: number, delayMs: number, route: string): void
+  /** the upstream was asked about a key in doubt, and this came of it */
+  probed(end: 'found' | 'absent' | 'unclear', route: string): void
   /** an attempt failed, and this is why there was no other */
   gaveUp(why: GaveUp): void
   census(census: Census): void

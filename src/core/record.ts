@@ -63,6 +63,26 @@ export type KeyRecord = KeyState & {
   readonly retainUntil: number
   /** attempts that were made, written by settle only */
   readonly attempts: number
+  /** how to ask the upstream whether it ran, as the claim had it (core/probe.ts); null for nobody can, and once it is completed */
+  readonly probe: string | null
+}
+
+/** A doubt that somebody may ask the upstream about. */
+export interface Doubt {
+  readonly id: KeyId
+  readonly fence: number
+  readonly route: string
+  readonly operationRef: string
+  readonly cause: DoubtCause
+  readonly probe: string
+  /** how long it had been in doubt when the store was asked, by the store's clock: ours may differ from the one that wrote `since` */
+  readonly ageMs: number
+}
+
+/** For how long a doubt that was given out is given to nobody else: a quarter of its age, within these bounds. */
+export interface Rest {
+  readonly shortestMs: number
+  readonly longestMs: number
 }
 
 /** What a claim does with a record whose holder is gone: leave it in doubt, or send again under the same key. */
@@ -80,6 +100,8 @@ export interface ClaimRequest {
   readonly leaseMs: number
   readonly retentionMs: number
   readonly onOrphan: OnOrphan
+  /** stored as it is, and given back with the doubt; it may hold personal data, and no secret */
+  readonly probe: string | null
 }
 
 export type ClaimOutcome =
@@ -89,7 +111,7 @@ export type ClaimOutcome =
   | { readonly kind: 'busy', readonly retryAfterMs: number, readonly operationRef: string }
   /** judged before everything else; the record's own spec and parts tell how to compare and what differed */
   | { readonly kind: 'mismatch', readonly spec: string, readonly parts: Parts, readonly operationRef: string }
-  | { readonly kind: 'uncertain', readonly since: number, readonly cause: DoubtCause, readonly operationRef: string }
+  | { readonly kind: 'uncertain', readonly since: number, readonly cause: DoubtCause, readonly operationRef: string, readonly fence: number, readonly probe: string | null, /** see Doubt */ readonly ageMs: number }
 
 /** 'fenced': the row is no longer ours, and nothing was changed; read again and answer what is stored. */
 export type WriteOutcome = 'written' | 'fenced'
@@ -103,7 +125,11 @@ export interface Completion {
 
 export type Resolution =
   | { readonly as: 'completed', readonly reply: StoredReply, readonly events: readonly OutboxEvent[] }
-  | { readonly as: 'not-executed' }
+  /**
+   * Of this operation, or null for whichever stands there. A freed key begins again at fence 1, so the fence alone does not tell the doubt
+   * that was looked into from one of the key's next life.
+   */
+  | { readonly as: 'not-executed', readonly operationRef: string | null }
 
 /** Who changed a record from outside, and why: written to the audit trail in the transaction of the change. */
 export interface Act {

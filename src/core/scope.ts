@@ -42,7 +42,7 @@ function byHeader(fields: Fields, header: string): Known | Unknown {
   if (more.length > 0) return { kind: 'malformed', detail: `${header} must be sent once` }
   const value = first.trim()
   if (value === '') return { kind: 'missing', detail: `a request with an Idempotency-Key needs ${header} here, so that nobody else can be given its reply` }
-  return known(`header:${sha256(JSON.stringify([header, value]))}`)
+  return known(`header:${sha256(JSON.stringify([header, value]))}`, null, value)
 }
 
 function byToken(fields: Fields, scope: TokenScope): Identity {
@@ -63,7 +63,7 @@ export function byClaim(claims: Claims, { claim, issuer, keys }: TokenScope): Kn
   const value = valueAt(claims, claim)
   if (!isName(value)) return undefined
   const authority = issuer === null ? [keys.kind, keys.place, claims['iss'] ?? null] : [issuer]
-  return known(`jwt:${sha256(JSON.stringify([authority, claim, value]))}`)
+  return known(`jwt:${sha256(JSON.stringify([authority, claim, value]))}`, null, String(value))
 }
 
 /** 7 and "7" stay different names; 7.5, true and {} are none. */

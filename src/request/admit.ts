@@ -16,7 +16,7 @@ import type { BodyReading, Call } from './call.ts'
 export type Admission =
   | { readonly kind: 'bypass', readonly route: Route, readonly way: Way }
   | { readonly kind: 'refused', readonly route: string, readonly outcome: KeyOutcome, readonly problem: Problem }
-  | { readonly kind: 'guarded', readonly route: string, readonly policy: Policy, /** null: the body has it */ readonly key: string | null, readonly identity: string, readonly credential: string | null, readonly retentionMs: number }
+  | { readonly kind: 'guarded', readonly route: string, readonly policy: Policy, /** null: the body has it */ readonly key: string | null, readonly identity: string, readonly credential: string | null, /** see core/identity.ts */ readonly identityName: string | null, readonly retentionMs: number }
 
 /**
  * How a request goes that no key hangs on: by the proxy plugin, as it is; or by our own connections, with a deadline for
@@ -85,8 +85,8 @@ export function admit(call: Heading, routes: readonly Route[], tokens: TokenVeri
   }
 }
 
-function guarded(call: Pick<Call, 'fields'>, route: Route, policy: Policy, key: string | null, { identity, witness: credential }: Known): Guarded {
-  return { kind: 'guarded', route: route.name, policy, key, identity, credential, retentionMs: retentionOf(call, policy) }
+function guarded(call: Pick<Call, 'fields'>, route: Route, policy: Policy, key: string | null, { identity, witness: credential, name: identityName }: Known): Guarded {
+  return { kind: 'guarded', route: route.name, policy, key, identity, credential, identityName, retentionMs: retentionOf(call, policy) }
 }
 
 function unidentified({ kind, detail }: Unknown): Problem {

@@ -1,5 +1,6 @@
 import { differing } from '../core/fingerprint.ts'
 import { keyDigest } from '../core/key.ts'
+import { renderProbe } from '../core/probe.ts'
 import { StoreUnavailable, type KeyStore } from '../core/ports.ts'
 import type { ClaimOutcome, ClaimRequest, Claim } from '../core/record.ts'
 import type { Roster } from '../core/roster.ts'
@@ -138,8 +139,14 @@ function claimRequest(entry: Entry, deps: ClaimDependencies): ClaimRequest {
     route: entry.route,
     leaseMs: entry.policy.leaseMs,
     retentionMs: entry.retentionMs,
+    probe: probeOf(entry),
     onOrphan: whenUnsure.kind === 'resend' ? { kind: 'take', withinMs: whenUnsure.withinMs } : { kind: 'hold' },
   }
+}
+
+/** How the upstream can be asked about this request; rendered now, because whoever asks may not have it any more. */
+export function probeOf({ policy: { whenUnsure }, key, identityName, call, body }: Entry): string | null {
+  return whenUnsure.kind === 'probe' ? renderProbe(whenUnsure.probe, { key, identity: identityName, fields: call.fields, body }) : null
 }
 
 /**

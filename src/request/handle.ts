@@ -1,8 +1,10 @@
 import { deadlineMs as deadlineOf } from '../core/deadline.ts'
 import type { Checkpoint, Journal, KeyStore, Meter, ReplyCache } from '../core/ports.ts'
+import type { DoubtCause } from '../core/record.ts'
 import type { Roster } from '../core/roster.ts'
 import { capture, type Admission, type Entry, type Namespace } from './admit.ts'
 import { inFlight, noStore, notClaimed, notRecorded, replayed, resting, settled, stillRunning, toDuplicates, unknown, unprotectedToDuplicates, type Ending } from './answer.ts'
+import { askAboutFound, askAboutOwn } from './ask.ts'
 import { attempts, type AttemptDependencies } from './attempts.ts'
 import type { Answer, Call } from './call.ts'
 import { claim } from './claim.ts'
@@ -10,6 +12,7 @@ import { fingerprintUnder } from './compare.ts'
 import { Flight, type Flights } from './flight.ts'
 import type { Lease, LeaseKeeper } from './lease.ts'
 import type { Life } from './persist.ts'
+import type { Inquiries } from './probe.ts'
 import { settle } from './settle.ts'
 import { sendUnprotected, type OutageLog } from './unprotected.ts'
 import { accompany, follow, join } from './wait.ts'
@@ -34,6 +37,7 @@ export interface FlowDependencies extends AttemptDependencies {
   readonly leases: LeaseKeeper
   readonly flights: Flights
   readonly watch: Watch
+  readonly inquiries: Inquiries
   readonly outages: OutageLog
   /** flights that are not settled yet; a shutdown waits for them */
   readonly unsettled: Roster<Promise<unknown>>
@@ -44,7 +48,7 @@ export interface FlowDependencies extends AttemptDependencies {
 type Guarded = Extract<Admission, { kind: 'guarded' }>
 
 /** Where a flight is, for the answer at the deadline. */
-type Phase = 'claiming' | 'following' | 'attempting' | 'settling' | 'unprotected'
+type Phase = 'claiming' | 'asking' | 'following' | 'attempting' | 'settling' | 'unprotected'
 
 interface Course {
   phase: Phase
@@ -53,6 +57,8 @@ interface Course {
   /** the store takes too long, on a route that goes on without it */
   hang: (() => void) | null
   operationRef: string | null
+  /** of the doubt that is asked about */
+  cause: DoubtCause | null
 }
 
 export async function handle(call: Call, admitted: Guarded, deps: FlowDependencies): Promise<Answer> {
@@ -84,14 +90,14 @@ function lead(entry: Entry, startedAt: number, deps: FlowDependencies): Promise<
   const waitMs = deps.breaker === null ? 0 : deps.breaker.waitMs(deps.clock.monotonicMs())
   if (waitMs > 0) return report(entry, resting(waitMs), startedAt, deps)
   return new Promise((resolve) => {
-    const course: Course = { phase: 'claiming', overdue: false, hang: null, operationRef: null }
+    const course: Course = { phase: 'claiming', overdue: false, hang: null, operationRef: null, cause: null }
     const flight = new Flight(entry.fingerprint, entry.witness)
     const { claimWithinMs } = entry.policy
     const deadlineMs = deadlineOf(entry.call.fields, entry.policy.deadlineFrom, entry.policy.deadlineMs)
     const end = (): void => {
       course.overdue = true
       if (course.phase === 'claiming') flight.sayHung()
-      resolve(atDeadline(course.phase, course.operationRef, entry))
+      resolve(atDeadline(course, entry))
     }
     // One timer for both bounds: most requests have ended before the first.
     let cancel = claimWithinMs >= deadlineMs ? deps.clock.after(deadlineMs, end) : deps.clock.after(claimWithinMs, () => {
@@ -116,8 +122,17 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
   let told: () => Answer = noStore
   try {
     if (checkpoint !== null) await checkpoint('before-claim')
-    const issuedAt = deps.clock.monotonicMs()
-    const claimed = await claim(entry, deps, { gone: () => entry.call.gone(), overdue: () => course.overdue, hung: hungOf(entry, course) })
+    let issuedAt = deps.clock.monotonicMs()
+    const patience = { gone: () => entry.call.gone(), overdue: () => course.overdue, hung: hungOf(entry, course) }
+    let claimed = await claim(entry, deps, patience)
+    if (claimed.kind === 'uncertain') {
+      asking(course, claimed.operationRef, claimed.cause)
+      claimed = await askAboutFound(claimed, entry, deadlineAt, deps, () => {
+        course.phase = 'claiming'
+        issuedAt = deps.clock.monotonicMs()
+        return claim(entry, deps, patience)
+      })
+    }
     if (claimed.kind === 'unprotected') {
       course.phase = 'unprotected'
       told = () => unknown(entry.policy, null, 'sent-unprotected')
@@ -147,8 +162,13 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     if (checkpoint !== null) await checkpoint('after-attempt')
     course.phase = 'settling'
     if (checkpoint !== null) await checkpoint('before-settle')
-    const end = await settle(claimed.claim, tried, deps)
+    let end = await settle(claimed.claim, tried, deps)
     if (checkpoint !== null) await checkpoint('after-settle')
+    if (end.kind === 'abandoned') {
+      lease.drop() // there is nothing to renew in a doubt
+      asking(course, operationRef, end.cause)
+      end = await askAboutOwn(end, claimed.claim, operationRef, entry, deadlineAt, deps)
+    }
     const wallMs = deps.clock.wallMs()
     told = () => toDuplicates(end, entry, operationRef, retainUntil, wallMs)
     if (checkpoint !== null) await checkpoint('before-answer')
@@ -169,9 +189,16 @@ function hungOf(entry: Entry, course: Course): Promise<'hung'> | null {
   return new Promise((resolve) => { course.hang = () => resolve('hung') })
 }
 
-function atDeadline(phase: Phase, operationRef: string | null, entry: Entry): Answer {
+function asking(course: Course, operationRef: string, cause: DoubtCause): void {
+  course.phase = 'asking'
+  course.operationRef = operationRef
+  course.cause = cause
+}
+
+function atDeadline({ phase, operationRef, cause }: Course, entry: Entry): Answer {
   switch (phase) {
     case 'claiming': return noStore()
+    case 'asking': return unknown(entry.policy, operationRef, cause ?? 'deadline')
     case 'following': return inFlight(operationRef)
     case 'attempting': return stillRunning(operationRef)
     case 'settling': return notRecorded(operationRef)

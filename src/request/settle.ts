@@ -1,6 +1,6 @@
 import { statusOf, type AttemptOutcome, type UpstreamReply } from '../core/attempt.ts'
 import type { KeyStore } from '../core/ports.ts'
-import type { Claim, KeyRecord, WriteOutcome } from '../core/record.ts'
+import type { Claim, DoubtCause, KeyRecord, WriteOutcome } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
 import { replyOf } from '../core/retry.ts'
 import type { Tried } from './attempts.ts'
@@ -9,7 +9,7 @@ import { insist, persist, type PersistDependencies } from './persist.ts'
 export type Settled =
   | { readonly kind: 'completed', readonly live: UpstreamReply, readonly stored: StoredReply }
   | { readonly kind: 'released', readonly passedOn: UpstreamReply | null, readonly last: AttemptOutcome | undefined }
-  | { readonly kind: 'abandoned', readonly passedOn: UpstreamReply | null, readonly cause: string }
+  | { readonly kind: 'abandoned', readonly passedOn: UpstreamReply | null, readonly cause: DoubtCause }
   /** somebody superseded us: what the store says now is the truth */
   | { readonly kind: 'fenced', readonly found: KeyRecord | undefined }
 

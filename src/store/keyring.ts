@@ -25,6 +25,10 @@ export type Opened = { readonly kind: 'opened', readonly reply: StoredReply } | 
 const VERSION = 1
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
+/** What no text of ours begins with; they are JSON. */
+const SEALED_TEXT = 'sealed:'
+/** A text belongs to all lives of its record's key, and no reply has this status. */
+const [NO_FENCE, NO_STATUS] = [0, 0]
 const CIPHER = 'aes-256-gcm'
 
 export class Keyring {
@@ -52,6 +56,20 @@ export class Keyring {
     const sealed = [cipher.update(length), cipher.update(fields), cipher.update(body), cipher.final()]
     const head = Buffer.concat([Buffer.from([VERSION, this.#sealing.id.length]), this.#sealing.id, nonce, cipher.getAuthTag()])
     return { kind: 'kept', reply: { status, headers: [SEALED, '1'], trailers: [], body: Buffer.concat([head, ...sealed]) } }
+  }
+
+  /** A short text beside the record, bound to its id; see `openText`. */
+  sealText(text: string, id: KeyId): string {
+    const sealed = this.seal({ kind: 'kept', reply: { status: NO_STATUS, headers: [], body: Buffer.from(text), trailers: [] } }, id, NO_FENCE)
+    return this.#sealing === null || sealed.kind === 'not-kept' ? text : `${SEALED_TEXT}${Buffer.from(sealed.reply.body).toString('base64url')}`
+  }
+
+  /** Null for one that does not open. A text that was stored before there were keys is as it is. */
+  openText(text: string, id: KeyId): string | null {
+    if (!text.startsWith(SEALED_TEXT)) return text
+    const body = Buffer.from(text.slice(SEALED_TEXT.length), 'base64url')
+    const { kind, reply } = { reply: null, ...this.open({ kind: 'kept', reply: { status: NO_STATUS, headers: [SEALED, '1'], body, trailers: [] } }, id, NO_FENCE) }
+    return kind === 'opened' && reply?.kind === 'kept' ? Buffer.from(reply.reply.body).toString('utf8') : null
   }
 
   /** A reply that was stored before there were keys is as it is. */

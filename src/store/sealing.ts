@@ -15,8 +15,10 @@ export function sealedStore(authority: KeyStore, keyring: Keyring): KeyStore {
   }
   return {
     async claim(request, givenUp) {
-      const outcome = await authority.claim(request, givenUp)
-      return outcome.kind === 'replay' ? { ...outcome, reply: opened(outcome.reply, request.id, outcome.fence) } : outcome
+      const { id, probe } = request
+      const outcome = await authority.claim(probe === null ? request : { ...request, probe: keyring.sealText(probe, id) }, givenUp)
+      if (outcome.kind === 'uncertain' && outcome.probe !== null) return { ...outcome, probe: keyring.openText(outcome.probe, id) }
+      return outcome.kind === 'replay' ? { ...outcome, reply: opened(outcome.reply, id, outcome.fence) } : outcome
     },
     complete: (claim, completion) => authority.complete(claim, { ...completion, reply: keyring.seal(completion.reply, claim.id, claim.fence) }),
     resolve(id, fence, resolution, act) {
@@ -26,7 +28,15 @@ export function sealedStore(authority: KeyStore, keyring: Keyring): KeyStore {
     },
     async find(by, limit) {
       const records = await authority.find(by, limit)
-      return records.map((record) => (record.state === 'completed' ? { ...record, reply: opened(record.reply, record.id, record.fence) } : record))
+      return records.map((record) => (record.state === 'completed' ? { ...record, reply: opened(record.reply, record.id, record.fence) } : { ...record, probe: record.probe === null ? null : keyring.openText(record.probe, record.id) }))
+    },
+    /** A probe that does not open cannot be asked; its key is held. */
+    async doubts(limit, rest) {
+      const doubts = await authority.doubts(limit, rest)
+      return doubts.flatMap((doubt) => {
+        const probe = keyring.openText(doubt.probe, doubt.id)
+        return probe === null ? [] : [{ ...doubt, probe }]
+      })
     },
     evict: (id, act) => authority.evict(id, act),
     forget: (id, act) => authority.forget(id, act),

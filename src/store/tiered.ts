@@ -92,6 +92,7 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
     keySpace: (seen, next) => authority.keySpace(seen, next),
     renew: (toRenew) => authority.renew(toRenew),
     find: (by, limit) => authority.find(by, limit),
+    doubts: (limit, rest) => authority.doubts(limit, rest),
     reap: (limit) => authority.reap(limit),
     sweep: (limit) => authority.sweep(limit),
     census: () => authority.census(),

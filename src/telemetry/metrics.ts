@@ -13,6 +13,7 @@ const LIMITS: readonly LimitName[] = [
 const TIERS: readonly ReplyTier[] = ['memory', 'redis', 'authority']
 const MISSES: readonly CacheMiss[] = ['absent', 'buried', 'foreign', 'corrupt', 'sealed', 'ended', 'differs', 'unavailable']
 const FILLS: readonly CacheFill[] = ['stored', 'present', 'dropped', 'failed']
+const PROBE_ENDS = ['found', 'absent', 'unclear'] as const
 const ATTEMPTS = ['1', '2', '3', '4+'] as const
 
 /** Fine near 0 and near 30 s: delays without jitter would stand up as two humps there. */
@@ -35,6 +36,7 @@ export class Metrics implements Meter {
   readonly #misses = new Table()
   readonly #fills = new Table()
   readonly #givenUp = new Table()
+  readonly #probed = new Table()
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
   readonly #retries: Counter
@@ -62,6 +64,11 @@ export class Metrics implements Meter {
     this.#registry.registerMetric(new Counter({
       name: 'onceward_fail_open_total', help: 'Requests with a key that were sent without protection, because the key store was gone and their route says store_outage: open.', labelNames: ['route'], registers: [],
       collect() { failedOpen.pourInto(this, ['route']) },
+    }))
+    const probed = this.#probed
+    this.#registry.registerMetric(new Counter({
+      name: 'onceward_probes_total', help: 'Inquiries to the upstream about keys in doubt, by what came of them.', labelNames: ['result', 'route'], registers: [],
+      collect() { probed.pourInto(this, ['result', 'route']) },
     }))
     const limited = this.#limited
     this.#registry.registerMetric(new Counter({
@@ -97,6 +104,7 @@ export class Metrics implements Meter {
       this.#known.add(route)
       this.#unguarded.add(0, route)
       this.#failedOpen.add(0, route)
+      for (const end of PROBE_ENDS) this.#probed.add(0, end, route)
     }
   }
 
@@ -120,6 +128,10 @@ export class Metrics implements Meter {
 
   failedOpen(route: string): void {
     this.#failedOpen.add(1, route)
+  }
+
+  probed(end: (typeof PROBE_ENDS)[number], route: string): void {
+    this.#probed.add(1, end, route)
   }
 
   limited(limit: LimitName): void {

@@ -20,6 +20,7 @@ export function replacing(store: KeyStore, calls: Partial<KeyStore>): KeyStore {
     audit: (limit) => store.audit(limit),
     flag: (id) => store.flag(id),
     find: (by, limit) => store.find(by, limit),
+    doubts: (limit, rest) => store.doubts(limit, rest),
     reap: (limit) => store.reap(limit),
     sweep: (limit) => store.sweep(limit),
     census: () => store.census(),

@@ -54,7 +54,7 @@ async function resolve(authority: KeyStore, { key, as, body }: Extract<ToSidecar
   const [record] = await authority.find({ keyDigest: keyDigest(await authority.secret(''), key) }, 1)
   if (record === undefined) return 'not found'
   const reply = { status: 200, headers: ['content-type', 'application/json'], body: Buffer.from(body), trailers: [] }
-  return await authority.resolve(record.id, record.fence, as === 'not-executed' ? { as } : { as, reply: { kind: 'kept', reply }, events: [] }, { by: 'chaos', reason: 'the upstream was asked' })
+  return await authority.resolve(record.id, record.fence, as === 'not-executed' ? { as, operationRef: record.operationRef } : { as, reply: { kind: 'kept', reply }, events: [] }, { by: 'chaos', reason: 'the upstream was asked' })
 }
 
 async function live(): Promise<void> {

@@ -58,7 +58,7 @@ const BECAUSE = ['--reason', 'ticket 7', '--by', 'ada']
 test('a doubt is listed, resolved with the reply that was found, and replayed', async (t) => {
   const desk = await leftBy(t, async (sidecar) => t.match(await sidecar.post('k1', CUT), { problem: 'outcome-unknown' }))
   const { said } = await desk.ask('list', '--state', 'uncertain')
-  t.match(said, /^OPERATION +STATE +CREATED +ROUTE +ATTEMPTS +WHAT\nop_\S+ +uncertain +\S+Z +default +1 +connection-lost, in doubt since \S+Z$/)
+  t.match(said, /^OPERATION +STATE +CREATED +ROUTE +ATTEMPTS +WHAT\nop_\S+ +uncertain +\S+Z +default +1 +connection-lost, in doubt since \S+Z \(\d+s\)$/)
   writeFileSync(join(desk.folder, 'reply.json'), '{"found":true}')
   const operation = /op_\S+/.exec(said)?.[0] ?? ''
   const resolved = await desk.ask('resolve', '--operation', operation, '--as', 'completed', '--status', '202', '--body-file', join(desk.folder, 'reply.json'), '-H', 'Content-Type: application/json', '-H', 'Content-Length: 999', ...BECAUSE)

@@ -22,7 +22,7 @@ test('the example is right and is warned of nothing', async (t) => {
   const loaded = await loadFrom({ config: EXAMPLE.pathname }, {})
   if (loaded.kind === 'faulty') throw new Error(loaded.mistakes.map(formatMistake).join('\n'))
   t.strictSame(loaded.config.warnings, [])
-  t.strictSame(loaded.config.routes.map(({ name, action }) => `${name} ${action.kind}`), ['create-charge guard', 'capture-charge guard', 'webhooks guard', 'catalogue pass', 'uploads pass', 'default guard', 'pass-through pass'])
+  t.strictSame(loaded.config.routes.map(({ name, action }) => `${name} ${action.kind}`), ['create-charge guard', 'capture-charge guard', 'refund-charge guard', 'webhooks guard', 'catalogue pass', 'uploads pass', 'default guard', 'pass-through pass'])
 })
 
 test('a validator that knows nothing of our formats accepts the schema, the example and no typing error', async (t) => {

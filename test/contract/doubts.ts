@@ -15,10 +15,10 @@ export function doubtsContract(suite: Test, harness: KeyStoreHarness): void {
     t.equal(await store.abandon(claim, 'connection-lost', 2), 'written')
     clock.advance(5)
     t.equal(await store.abandon(claim, 'deadline', 9), 'written', 'repeated, it changes nothing')
-    const doubt = { kind: 'uncertain', since: START_MS + 5, cause: 'connection-lost', operationRef: first.operationRef }
+    const doubt = { kind: 'uncertain', since: START_MS + 5, cause: 'connection-lost', operationRef: first.operationRef, fence: 1, probe: null, ageMs: 5 }
     t.strictSame(await store.claim(request('a', '2')), doubt)
     clock.advance(10 * RETENTION_MS)
-    t.strictSame(await store.claim(request('a', '3')), doubt, 'past its retention too')
+    t.strictSame(await store.claim(request('a', '3')), { ...doubt, ageMs: 5 + 10 * RETENTION_MS }, 'past its retention too')
     t.match(await store.find({ id: claim.id }, 1), [{ state: 'uncertain', attempts: 2, holder: claim.holder, fence: 1 }])
   })
 
@@ -28,10 +28,10 @@ export function doubtsContract(suite: Test, harness: KeyStoreHarness): void {
     const first = request('a', '1')
     await claimed(store, first)
     clock.advance(LEASE_MS)
-    const doubt = { kind: 'uncertain', since: START_MS + LEASE_MS, cause: 'lease-expired', operationRef: first.operationRef }
+    const doubt = { kind: 'uncertain', since: START_MS + LEASE_MS, cause: 'lease-expired', operationRef: first.operationRef, fence: 1, probe: null, ageMs: 0 }
     t.strictSame(await store.claim(request('a', '2')), doubt)
     clock.advance(1000)
-    t.strictSame(await store.claim(request('a', '3')), doubt, 'counted from when it was first seen')
+    t.strictSame(await store.claim(request('a', '3')), { ...doubt, ageMs: 1000 }, 'counted from when it was first seen')
   })
 
   for (const orphaned of ['whose lease ended', 'that was reaped', 'that was abandoned'] as const) {
@@ -119,7 +119,7 @@ export function doubtsContract(suite: Test, harness: KeyStoreHarness): void {
     t.equal(await store.resolve(claim.id, claim.fence, resolution, null), 'written')
     t.equal(await store.complete(claim, completion('late', [event('late')])), 'fenced')
     t.equal(await store.release(claim), 'fenced')
-    t.equal(await store.resolve(claim.id, claim.fence, { as: 'not-executed' }, null), 'fenced', 'nobody resolves twice')
+    t.equal(await store.resolve(claim.id, claim.fence, { as: 'not-executed', operationRef: null }, null), 'fenced', 'nobody resolves twice')
     const outcome = await store.claim(request('a', '2'))
     t.strictSame(outcome.kind === 'replay' && readable(outcome.reply), readable(keptReply('resolved')))
     t.strictSame(readableEvents(await committedEvents()), readableEvents([event('resolved')]))
@@ -130,9 +130,24 @@ export function doubtsContract(suite: Test, harness: KeyStoreHarness): void {
     t.teardown(close)
     const claim = await claimed(store, request('a', '1'))
     await store.abandon(claim, 'connection-lost', 1)
-    t.equal(await store.resolve(claim.id, claim.fence, { as: 'not-executed' }, null), 'written')
+    t.equal(await store.resolve(claim.id, claim.fence, { as: 'not-executed', operationRef: null }, null), 'written')
     t.equal(await store.complete(claim, completion('late')), 'fenced')
     t.match(await store.claim(request('a', '2')), { kind: 'claimed', recovering: false })
+  })
+
+  suite.test('a doubt of the key\'s next life is not the one that was looked into', async (t) => {
+    const { store, close } = await harness.open()
+    t.teardown(close)
+    const wish = request('a', '1')
+    const first = await claimed(store, wish)
+    await store.abandon(first, 'connection-lost', 1)
+    const { operationRef } = wish
+    t.equal(await store.resolve(first.id, first.fence, { as: 'not-executed', operationRef }, null), 'written')
+    const second = await claimed(store, request('a', '2'))
+    await store.abandon(second, 'connection-lost', 1)
+    t.equal(second.fence, first.fence)
+    t.equal(await store.resolve(first.id, first.fence, { as: 'not-executed', operationRef }, null), 'fenced')
+    t.match(await store.find({ id: first.id }, 1), [{ state: 'uncertain', holder: second.holder }])
   })
 
   suite.test('only a doubt is resolved, and only under the fence that was looked at', async (t) => {
@@ -144,7 +159,7 @@ export function doubtsContract(suite: Test, harness: KeyStoreHarness): void {
     t.equal(await store.resolve(flying.id, flying.fence, resolution, null), 'fenced')
     await store.abandon(flying, 'deadline', 1)
     t.equal(await store.resolve(flying.id, flying.fence + 1, resolution, null), 'fenced')
-    t.equal(await store.resolve(flying.id, flying.fence - 1, { as: 'not-executed' }, null), 'fenced')
+    t.equal(await store.resolve(flying.id, flying.fence - 1, { as: 'not-executed', operationRef: null }, null), 'fenced')
     t.match(await store.find({ id: flying.id }, 1), [{ state: 'uncertain' }])
     t.strictSame(await committedEvents(), [])
   })

@@ -3,6 +3,7 @@ import { claimsContract } from './claims.ts'
 import { doubtsContract } from './doubts.ts'
 import { modelContract } from './model.ts'
 import { operatorsContract } from './operators.ts'
+import { probesContract } from './probes.ts'
 import { settlingContract } from './settling.ts'
 import { upkeepContract } from './upkeep.ts'
 import { witnessContract } from './witnesses.ts'
@@ -17,6 +18,7 @@ export function keyStoreContract(t: Test, harness: KeyStoreHarness): void {
   settlingContract(t, harness)
   doubtsContract(t, harness)
   operatorsContract(t, harness)
+  probesContract(t, harness)
   upkeepContract(t, harness)
   witnessContract(t, harness)
   modelContract(t, harness)

@@ -70,7 +70,7 @@ async function call(store: KeyStore, step: Exclude<Step, { call: 'advance' }>, i
     case 'complete': return store.complete(claimOf(step), completion(`reply ${n}`, [event(`event-${n}`)]))
     case 'release': return store.release(claimOf(step))
     case 'abandon': return store.abandon(claimOf(step), 'deadline', 1)
-    case 'resolve-not-executed': return store.resolve(id, step.fence, { as: 'not-executed' }, step.audited ? ACT : null)
+    case 'resolve-not-executed': return store.resolve(id, step.fence, { as: 'not-executed', operationRef: null }, step.audited ? ACT : null)
     case 'resolve-completed': return store.resolve(id, step.fence, { as: 'completed', reply: keptReply(`resolved ${n}`), events: [event(`event-${n}`)] }, step.audited ? ACT : null)
     case 'evict': return store.evict(id, ACT)
     case 'forget': return store.forget(id, ACT)

@@ -102,7 +102,7 @@ export function operatorsContract(suite: Test, harness: KeyStoreHarness): void {
     clock.advance(1)
     await store.resolve(b.id, b.fence, { as: 'completed', reply: keptReply('found'), events: [event('b')] }, { by: 'grace', reason: 'seen in the ledger' })
     clock.advance(1)
-    await store.resolve(c.id, c.fence, { as: 'not-executed' }, { by: 'grace', reason: 'not in the ledger' })
+    await store.resolve(c.id, c.fence, { as: 'not-executed', operationRef: null }, { by: 'grace', reason: 'not in the ledger' })
     clock.advance(LEASE_MS)
     await store.forget(d.id, { by: 'ada', reason: '\u00e9' })
     const line = (n: number, verb: AuditEntry['verb'], before: AuditEntry['before'], at: number, by: string, reason: string): AuditEntry => {
@@ -127,10 +127,10 @@ export function operatorsContract(suite: Test, harness: KeyStoreHarness): void {
     const { store, close } = await harness.open()
     t.teardown(close)
     const [a, b] = [await claimed(store, request('a', '1')), await claimed(store, request('b', '1'))]
-    t.equal(await store.resolve(a.id, a.fence, { as: 'not-executed' }, ACT), 'fenced', 'it is in flight')
+    t.equal(await store.resolve(a.id, a.fence, { as: 'not-executed', operationRef: null }, ACT), 'fenced', 'it is in flight')
     for (const claim of [a, b]) await store.abandon(claim, 'deadline', 1)
-    t.equal(await store.resolve(a.id, a.fence + 1, { as: 'not-executed' }, ACT), 'fenced')
-    t.equal(await store.resolve(b.id, b.fence, { as: 'not-executed' }, null), 'written')
+    t.equal(await store.resolve(a.id, a.fence + 1, { as: 'not-executed', operationRef: null }, ACT), 'fenced')
+    t.equal(await store.resolve(b.id, b.fence, { as: 'not-executed', operationRef: null }, null), 'written')
     t.strictSame(await store.audit(10), [])
   })
 
@@ -161,7 +161,7 @@ export function operatorsContract(suite: Test, harness: KeyStoreHarness): void {
     const claim = await claimed(store, request('a', '1'))
     await store.abandon(claim, 'deadline', 1)
     t.equal(await store.flag(claim.id), 'settled')
-    await store.resolve(claim.id, claim.fence, { as: 'not-executed' }, ACT)
+    await store.resolve(claim.id, claim.fence, { as: 'not-executed', operationRef: null }, ACT)
     const again = await claimed(store, request('a', '2'))
     await store.complete(again, completion('done'))
     t.equal(await store.flag(claim.id), 'settled')

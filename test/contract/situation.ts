@@ -61,6 +61,7 @@ export function request(key: string, holder: string, changes: Partial<ClaimReque
     leaseMs: LEASE_MS,
     retentionMs: RETENTION_MS,
     onOrphan: { kind: 'hold' },
+    probe: null,
     ...changes,
   }
 }

@@ -57,7 +57,7 @@ export function upkeepContract(suite: Test, harness: KeyStoreHarness): void {
     await store.abandon(b, 'deadline', 1)
     await store.release(c)
     t.strictSame(await store.census(), { inFlight: 0, uncertain: 1, completed: 1 })
-    await store.resolve(b.id, b.fence, { as: 'not-executed' }, null)
+    await store.resolve(b.id, b.fence, { as: 'not-executed', operationRef: null }, null)
     clock.advance(RETENTION_MS)
     await store.sweep(10)
     t.strictSame(await store.census(), { inFlight: 0, uncertain: 0, completed: 0 })

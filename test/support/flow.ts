@@ -6,7 +6,9 @@ import type { Attempt, AttemptLimits, Clock, KeyStore, Upstream, UpstreamRequest
 import { admit } from '../../src/request/admit.ts'
 import type { Answer, Call } from '../../src/request/call.ts'
 import { handle, type FlowDependencies } from '../../src/request/handle.ts'
+import { Inquiries } from '../../src/request/probe.ts'
 import { LeaseKeeper } from '../../src/request/lease.ts'
+import type { Abortable } from '../../src/request/retry-loop.ts'
 import { RetryPools } from '../../src/request/retry-pools.ts'
 import { OutageLog } from '../../src/request/unprotected.ts'
 import { Watch } from '../../src/request/watch.ts'
@@ -31,7 +33,9 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
   let tokens = 0
   const random = { uniform: options.uniform ?? (() => 0.5), token: (bytes: number) => `${tokens += 1}`.padStart(bytes, Math.random().toString(36).slice(2)) }
   const upstream: Upstream = { attempt: options.attempt, handshake: () => { throw new Error('no handshakes here') }, close: () => Promise.resolve() }
+  const underWay = new Roster<Abortable>()
   const deps: FlowDependencies = {
+    inquiries: new Inquiries({ store, upstream, clock, random, meter, journal, underWay, limits, routes: () => routes, stopping: () => false }),
     store, upstream, clock, random, journal, limits,
     replies: { recall: () => undefined },
     meter,
@@ -40,7 +44,7 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
     flights: new Map(),
     outages: new OutageLog(clock, journal),
     watch: new Watch({ store, wakeups, clock, random }),
-    underWay: new Roster(),
+    underWay,
     pools: new RetryPools(loaded.config.budgets, (_, settings) => new RetryBudget(settings, clock)),
     breaker: loaded.config.breaker === null ? null : new Breaker(loaded.config.breaker),
     stopping: () => false,

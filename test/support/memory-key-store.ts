@@ -4,6 +4,7 @@ import { StoreUnavailable, type Clock, type KeyStore, type Wakeups } from '../..
 import type { Act, AuditEntry, Claim, KeyId, KeyRecord } from '../../src/core/record.ts'
 import { isFree, onAbandon, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../src/core/transition.ts'
 import { Flagged, NOBODY_WAITS } from '../../src/store/flagged.ts'
+import { LentDoubts } from '../../src/store/lent-doubts.ts'
 
 /**
  * A KeyStore without a disk, for tests of the flows: the transitions of the core over a map. It passes the same
@@ -15,12 +16,14 @@ export class MemoryKeyStore implements KeyStore {
   readonly #records = new Map<KeyId, KeyRecord>()
   readonly #audit: AuditEntry[] = []
   readonly #flagged: Flagged
+  readonly #lent: LentDoubts
   #secret: string | undefined
   #keySpace: string | null = null
   #closed = false
 
   constructor(clock: Clock, wakeups: Pick<Wakeups, 'publish'> = NOBODY_WAITS) {
     this.#clock = clock
+    this.#lent = new LentDoubts(clock)
     this.#flagged = new Flagged(wakeups)
   }
 
@@ -74,6 +77,8 @@ export class MemoryKeyStore implements KeyStore {
     const wanted = Object.entries(by)
     return [...this.#records.values()].filter((record) => wanted.every(([name, value]) => Object.entries(record).some(([key, held]) => key === name && held === value))).slice(0, limit)
   })
+
+  doubts: KeyStore['doubts'] = (limit, rest) => this.#turn(() => this.#lent.lend([...this.#records.values()], limit, rest))
 
   reap: KeyStore['reap'] = (limit) => this.#turn((nowMs) => {
     const doubts = [...this.#records.values()].map((record) => onReap(record, nowMs)).filter((doubt) => doubt !== undefined).slice(0, limit)

@@ -22,6 +22,8 @@ export class NotedMeter implements Meter {
   unguarded(): void {}
   failedOpen(): void {}
   limited(): void {}
+  readonly probes: string[] = []
+  probed(end: string): void { this.probes.push(end) }
   readonly hits: string[] = []
   readonly misses: string[] = []
   readonly fills: string[] = []

@@ -11,11 +11,12 @@ const ID_LENGTH = 43
 const SPECIAL = /["\\]/
 const EVERY_SPECIAL = /["\\]/g
 
-export function texts<T>(rows: readonly T[], of: (row: T) => string): string {
+export function texts<T>(rows: readonly T[], of: (row: T) => string | null): string {
   let literal = '{'
   for (const row of rows) {
     const text = of(row)
-    literal += `${literal === '{' ? '"' : ',"'}${SPECIAL.test(text) ? text.replace(EVERY_SPECIAL, '\\$&') : text}"`
+    if (text === null) literal += literal === '{' ? 'null' : ',null'
+    else literal += `${literal === '{' ? '"' : ',"'}${SPECIAL.test(text) ? text.replace(EVERY_SPECIAL, '\\$&') : text}"`
   }
   return `${literal}}`
 }

@@ -1,5 +1,5 @@
 import type { Clock, Journal, KeyStore, Random, Wakeups } from '../../core/ports.ts'
-import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from '../../core/record.ts'
+import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import { NOBODY_WAITS } from '../flagged.ts'
 import { GroupCommit, type Sent } from '../group-commit.ts'
 import { sendClaims } from './claims.ts'
@@ -128,6 +128,10 @@ class PostgresKeyStore implements KeyStore {
 
   find(by: Parameters<KeyStore['find']>[0], limit: number): Promise<readonly KeyRecord[]> {
     return this.#during(() => this.#records.find(by, limit))
+  }
+
+  doubts(limit: number, rest: Rest): Promise<readonly Doubt[]> {
+    return this.#during(() => this.#records.doubts(limit, rest))
   }
 
   reap(limit: number): Promise<Reaped> {

@@ -1,11 +1,11 @@
 import { StoreUnavailable, type KeyStore } from '../../core/ports.ts'
-import type { Act, AuditEntry, Census, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from '../../core/record.ts'
+import type { Act, AuditEntry, Census, Doubt, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import { ids, Packed } from './columns.ts'
 import { isConfirmed, isReplicated } from './confirm.ts'
 import type { Row, Value } from './connection.ts'
 import { Refused } from './faults.ts'
 import type { Link } from './link.ts'
-import { auditEntryOf, idOf, number, recordOf, text } from './rows.ts'
+import { auditEntryOf, doubtOf, idOf, number, recordOf, text } from './rows.ts'
 import { packEvents } from './settles.ts'
 import type { Statement, StatementName } from './statements.ts'
 
@@ -24,7 +24,7 @@ export class Records {
     const front = [this.#link.now(), ids([{ id }]), fence, act?.by ?? null, act?.reason ?? null]
     const [row] = resolution.as === 'completed'
       ? await this.#run('resolve-completed', [...front, ...replyColumns(resolution)])
-      : await this.#run('resolve-not-executed', front)
+      : await this.#run('resolve-not-executed', [...front, resolution.operationRef])
     if (row?.[0] === 't') this.#link.wake([id])
     return row === undefined ? 'fenced' : 'written'
   }
@@ -57,9 +57,13 @@ export class Records {
       const rows = await this.#found(by, limit)
       const records = rows.map(recordOf)
       // what is found by its id is for a client who waits for it, or whose holder was fenced
-      const doubtful = rows.some((row, i) => records[i]?.state === 'completed' && isReplicated(row, 21))
+      const doubtful = rows.some((row, i) => records[i]?.state === 'completed' && isReplicated(row, 22))
       if (!doubtful || await this.#confirmed(id, until)) return records
     }
+  }
+
+  async doubts(limit: number, { shortestMs, longestMs }: Rest): Promise<readonly Doubt[]> {
+    return (await this.#run('doubts', [this.#link.now(), limit, shortestMs, longestMs])).map(doubtOf)
   }
 
   async reap(limit: number): Promise<Reaped> {

@@ -10,7 +10,7 @@ export interface Statement {
 export const HOT = ['claim', 'claim-free', 'claim-orphan', 'expire', 'touch', 'confirm', 'complete', 'release', 'abandon', 'renew'] as const
 
 const OTHERS = [
-  'resolve-completed', 'resolve-not-executed', 'evict', 'forget', 'audit', 'flag', 'reap', 'sweep', 'census', 'secret', 'key-space',
+  'resolve-completed', 'resolve-not-executed', 'evict', 'forget', 'audit', 'flag', 'doubts', 'reap', 'sweep', 'census', 'secret', 'key-space',
   'keys-by-id', 'keys-by-digest', 'keys-by-operation', 'keys-by-state',
 ] as const
 
@@ -36,6 +36,7 @@ export function readStatements(schema: string): Statements {
     forget: read('forget'),
     audit: read('audit'),
     flag: read('flag'),
+    doubts: read('doubts'),
     reap: read('reap'),
     sweep: read('sweep'),
     census: read('census'),

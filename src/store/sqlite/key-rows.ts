@@ -96,6 +96,10 @@ export class KeyRows {
     }
   }
 
+  toProbe(limit: number): Found[] {
+    return this.#many((record) => record.state === 'uncertain' && record.probe !== null, 'keys-to-probe', limit, limit)
+  }
+
   orphaned(nowMs: number, limit: number): Found[] {
     return this.#many((record) => record.state === 'in_flight' && record.leaseUntil <= nowMs, 'keys-orphaned', limit, nowMs, limit)
   }

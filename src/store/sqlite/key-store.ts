@@ -1,10 +1,11 @@
 import { Worker } from 'node:worker_threads'
 import { StoreUnavailable, type Clock, type KeyStore, type Wakeups } from '../../core/ports.ts'
-import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Swept, WriteOutcome } from '../../core/record.ts'
+import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import type { OutboxEvent } from '../../core/event.ts'
 import type { StoredReply } from '../../core/reply.ts'
 import { Flagged, NOBODY_WAITS } from '../flagged.ts'
 import { GroupCommit } from '../group-commit.ts'
+import { LentDoubts } from '../lent-doubts.ts'
 import { USUAL_SIZES } from './folding.ts'
 import { BODY, openReply, recordOf, replyOf, sealFields } from './rows.ts'
 import { Connection, type Answered, type WrittenCall } from './connection.ts'
@@ -47,16 +48,18 @@ export async function openEmbeddedStore({ dataDir, clock, wakeups = NOBODY_WAITS
   })
   const connection = new Connection(worker, clock)
   await connection.opened
-  return new EmbeddedKeyStore(connection, new Flagged(wakeups))
+  return new EmbeddedKeyStore(connection, new Flagged(wakeups), clock)
 }
 
 class EmbeddedKeyStore implements KeyStore {
   readonly #connection: Connection
   readonly #calls: GroupCommit<WrittenCall, Answered>
   readonly #flagged: Flagged
+  readonly #lent: LentDoubts
   #closing: Promise<void> | undefined
 
-  constructor(connection: Connection, flagged: Flagged) {
+  constructor(connection: Connection, flagged: Flagged, clock: Clock) {
+    this.#lent = new LentDoubts(clock)
     this.#connection = connection
     this.#flagged = flagged
     this.#calls = new GroupCommit({
@@ -89,7 +92,7 @@ class EmbeddedKeyStore implements KeyStore {
 
   resolve(id: KeyId, fence: number, resolution: Resolution, act: Act | null): Promise<WriteOutcome> {
     switch (resolution.as) {
-      case 'not-executed': return this.#settle(id, () => ['resolve-not-executed', id, fence, act])
+      case 'not-executed': return this.#settle(id, () => ['resolve-not-executed', id, fence, resolution.operationRef, act])
       case 'completed': {
         const { reply, events } = resolution
         return this.#settle(id, (bodies) => ['resolve-completed', id, fence, wiredReply(reply, bodies), wiredEvents(events, bodies), act], weightOf(reply, events))
@@ -127,6 +130,12 @@ class EmbeddedKeyStore implements KeyStore {
       row[BODY] = copyOf(places[index] ?? NOWHERE, bodies)
       return openRecord(recordOf(row))
     })
+  }
+
+  /** One process has the file, so what is given out needs no place in it. */
+  async doubts(limit: number, rest: Rest): Promise<readonly Doubt[]> {
+    const { answer } = await this.#calls.submit(() => ['doubts', limit + this.#lent.size], 0)
+    return answer[0] === 'records' ? this.#lent.lend(answer[1].map(recordOf), limit, rest) : surprised(answer)
   }
 
   async reap(limit: number): Promise<Reaped> {
@@ -177,9 +186,9 @@ class EmbeddedKeyStore implements KeyStore {
   }
 }
 
-function claimCall({ id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan }: ClaimRequest): Call {
+function claimCall({ id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe }: ClaimRequest): Call {
   const within = onOrphan.kind === 'take' ? onOrphan.withinMs : null
-  return ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within]
+  return ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within, probe]
 }
 
 function writeOutcome(answer: Answer): WriteOutcome {
@@ -195,7 +204,7 @@ function claimOutcome(answer: Answer, bodies: readonly Uint8Array[], { id, holde
     }
     case 'busy': return { kind: 'busy', retryAfterMs: answer[1], operationRef: answer[2] }
     case 'mismatch': return { kind: 'mismatch', spec: answer[1], parts: answer[2], operationRef: answer[3] }
-    case 'uncertain': return { kind: 'uncertain', since: answer[1], cause: answer[2], operationRef: answer[3] }
+    case 'uncertain': return { kind: 'uncertain', since: answer[1], cause: answer[2], operationRef: answer[3], fence: answer[4], probe: answer[5], ageMs: answer[6] }
     case 'written': case 'fenced': case 'records': case 'count': case 'census': case 'secret': case 'key-space': case 'eviction': case 'forgetting': case 'audit': case 'failed': return surprised(answer)
     default: return answer satisfies never
   }

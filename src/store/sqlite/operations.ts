@@ -51,8 +51,8 @@ export function perform(call: Call, step: Step): Answer {
     }
     case 'resolve-not-executed': {
       const found = rows.forWriteById(call[1])
-      const judged = onResolve(found?.record, call[2], { as: 'not-executed' }, nowMs)
-      writeDown('resolve', found, judged, call[3], step)
+      const judged = onResolve(found?.record, call[2], { as: 'not-executed', operationRef: call[3] }, nowMs)
+      writeDown('resolve', found, judged, call[4], step)
       return [apply(step, found, judged)]
     }
     case 'evict': {
@@ -69,6 +69,7 @@ export function perform(call: Call, step: Step): Answer {
     }
     case 'audit': return ['audit', rows.audit(call[1])]
     case 'find': return recordsAnswer(rows.find(call[1], call[2], call[3]), step)
+    case 'doubts': return recordsAnswer(rows.toProbe(call[1]), step)
     case 'reap': return ['count', reap(step, call[1])]
     case 'sweep': return ['count', sweep(step, call[1])]
     case 'census': return ['census', rows.tally.inFlight, rows.tally.uncertain, rows.tally.completed]
@@ -122,9 +123,9 @@ function sweep(step: Step, limit: number): number {
 }
 
 function requestOf(call: Call & ['claim', ...unknown[]]): ClaimRequest {
-  const [, id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, takeWithinMs] = call
+  const [, id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, takeWithinMs, probe] = call
   const onOrphan = takeWithinMs === null ? { kind: 'hold' as const } : { kind: 'take' as const, withinMs: takeWithinMs }
-  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan }
+  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe }
 }
 
 function claimOf(call: readonly [kind: string, id: string, holder: string, fence: number, ...unknown[]]): Claim {
@@ -145,7 +146,7 @@ function claimAnswer(outcome: ClaimOutcome, step: Step): Answer {
     case 'replay': return ['replay', wiredReply(outcome.reply, step.outgoing), outcome.fence, outcome.fingerprint, outcome.spec, outcome.parts, outcome.operationRef, outcome.retainUntil]
     case 'busy': return ['busy', outcome.retryAfterMs, outcome.operationRef]
     case 'mismatch': return ['mismatch', outcome.spec, outcome.parts, outcome.operationRef]
-    case 'uncertain': return ['uncertain', outcome.since, outcome.cause, outcome.operationRef]
+    case 'uncertain': return ['uncertain', outcome.since, outcome.cause, outcome.operationRef, outcome.fence, outcome.probe, outcome.ageMs]
     default: return outcome satisfies never
   }
 }

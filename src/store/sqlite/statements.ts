@@ -25,6 +25,7 @@ export function prepareAll(database: DatabaseSync) {
     'keys-by-digest': prepare(database, 'keys-by-digest'),
     'keys-in-flight': prepare(database, 'keys-in-flight'),
     'keys-uncertain': prepare(database, 'keys-uncertain'),
+    'keys-to-probe': prepare(database, 'keys-to-probe'),
     'keys-orphaned': prepare(database, 'keys-orphaned'),
     'keys-past-retention': prepare(database, 'keys-past-retention'),
     'insert-key': prepare(database, 'insert-key'),

@@ -40,6 +40,7 @@ export function oneEach(authority: KeyStore, pool: Pool): KeyStore {
     audit: (limit) => authority.audit(limit),
     flag: (id) => authority.flag(id),
     find: (by, limit) => authority.find(by, limit),
+    doubts: (limit, rest) => authority.doubts(limit, rest),
     reap: (limit) => authority.reap(limit),
     sweep: (limit) => authority.sweep(limit),
     census: () => authority.census(),

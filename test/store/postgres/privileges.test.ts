@@ -41,7 +41,7 @@ test('an account with what the page says, and no more, can do all that a sidecar
   t.equal(await store.complete(a, completion('done', [event('e')])), 'written')
   t.equal(await store.release(b), 'written')
   t.equal(await store.abandon(c, 'deadline', 1), 'written')
-  t.equal(await store.resolve(c.id, c.fence, { as: 'not-executed' }, act), 'written')
+  t.equal(await store.resolve(c.id, c.fence, { as: 'not-executed', operationRef: null }, act), 'written')
   t.equal(await store.abandon(d, 'deadline', 1), 'written')
   t.equal(await store.resolve(d.id, d.fence, { as: 'completed', ...completion('it was') }, act), 'written')
   t.equal(await store.evict(a.id, act), 'evicted')

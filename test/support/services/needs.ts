@@ -2,9 +2,14 @@ import type { Test } from 'tap'
 import { findPgBouncer } from './pgbouncer.ts'
 import { postgresIsAtHand } from './postgres.ts'
 import { redisIsAtHand } from './redis.ts'
-import { say } from './programs.ts'
+import { findOrInstall, findProgram, say } from './programs.ts'
 
-export type Service = 'postgres' | 'redis' | 'pgbouncer'
+export type Service = 'postgres' | 'redis' | 'pgbouncer' | 'promtool'
+
+/** Debian has it in the package of Prometheus. */
+export function findPromtool(): string | null {
+  return findOrInstall(() => findProgram('promtool'), 'prometheus')
+}
 
 /**
  * Stands at the head of a test file that meets real servers. Where one cannot be had, the file fails if
@@ -24,6 +29,7 @@ function isAtHand(service: Service): boolean {
   switch (service) {
     case 'postgres': return postgresIsAtHand()
     case 'redis': return redisIsAtHand()
+    case 'promtool': return findPromtool() !== null
     case 'pgbouncer': return findPgBouncer() !== null
     default: return service satisfies never
   }
