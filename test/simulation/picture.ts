@@ -2,7 +2,7 @@ import type { Course, Fleet } from './fleet.ts'
 
 const WIDTH = 860
 const HEIGHT = 360
-const [LEFT, RIGHT, TOP, BOTTOM] = [64, 16, 44, 48]
+const [LEFT, RIGHT, TOP, BOTTOM] = [64, 28, 44, 48]
 
 /** Both curves over time as an SVG, with nothing but text. */
 export function picture(fleet: Fleet, courses: readonly { readonly name: string, readonly colour: string, readonly course: Course }[]): string {
