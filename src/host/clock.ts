@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Clock } from '../core/ports.ts'
-import { DelayQueue } from './delay-queue.ts'
+import { DelayQueue, LONGEST_MS } from './delay-queue.ts'
 
 /** For people: `2026-03-01T12:00:00.000Z`. */
 export function timeText(wallMs: number): string {
@@ -19,9 +19,19 @@ export function systemClock(): Clock {
     wallMs: () => Math.floor(startedAtMs + performance.now()),
     monotonicMs: () => performance.now(),
     after(delayMs, task) {
+      if (!Number.isInteger(delayMs) && delayMs < LONGEST_MS) return once(delayMs, task)
       let queue = queues.get(delayMs)
       if (queue === undefined) queues.set(delayMs, queue = new DelayQueue(delayMs, () => queues.delete(delayMs)))
       return queue.add(task)
     },
   }
+}
+
+/**
+ * A time span that was configured is in whole milliseconds and comes again; one that was drawn, or is what is left of another, has
+ * a fraction and does not. A queue of its own would keep its timer until it runs out, thousands of them beside a busy database.
+ */
+function once(delayMs: number, task: () => void): () => void {
+  const timer = setTimeout(task, delayMs)
+  return () => clearTimeout(timer)
 }

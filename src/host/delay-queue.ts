@@ -10,7 +10,7 @@ interface Due {
 const EARLY_MS = 1
 
 /** What node's timers can count to; they run at once with anything above. */
-const LONGEST_MS = 2 ** 31 - 1
+export const LONGEST_MS = 2 ** 31 - 1
 
 /**
  * All that waits for the same time span: who came first falls due first, so one of node's timers does for all of them. Each

@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks'
 import { test } from 'tap'
 import { systemClock } from '../../src/host/clock.ts'
 
@@ -44,4 +45,19 @@ test('a task that sets itself again with no delay leaves others their turns', as
   await new Promise<void>((resolve) => { clock.after(10, resolve) })
   cancel()
   t.ok(turns > 1)
+})
+
+test('a time span that comes once, such as what is left of a deadline, leaves no timer behind when it is cancelled', async (t) => {
+  const clock = systemClock()
+  const made = new Set<number>()
+  const hook = createHook({
+    init: (id, type) => { if (type === 'Timeout') made.add(id) },
+    destroy: (id) => made.delete(id),
+  }).enable()
+  for (let n = 0; n < 100; n += 1) clock.after(5000.5 + n, () => t.fail('was cancelled'))()
+  const most = made.size
+  await new Promise((resolve) => { setImmediate(() => setImmediate(resolve)) })
+  hook.disable()
+  t.equal(most, 100)
+  t.equal(made.size, 0)
 })
