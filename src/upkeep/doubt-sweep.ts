@@ -1,5 +1,6 @@
 import { StoreUnavailable, type Clock, type Journal, type KeyStore, type Random } from '../core/ports.ts'
 import type { Doubt, Rest } from '../core/record.ts'
+import { Rounds } from './rounds.ts'
 
 /** A doubt waits some seconds for its first question, and processes that started together do not ask together. */
 const EVERY_MS = 5_000
@@ -26,29 +27,20 @@ export interface DoubtSweepDependencies {
 /** Resolves doubts that nobody asks about: what a process that died left behind, and what its own request could not clear. */
 export class DoubtSweep {
   readonly #deps: DoubtSweepDependencies
-  #cancel: (() => void) | null = null
-  #running: Promise<unknown> = Promise.resolve()
-  #stopped = false
+  readonly #rounds: Rounds
 
   constructor(deps: DoubtSweepDependencies) {
     this.#deps = deps
+    this.#rounds = new Rounds(deps.clock, () => EVERY_MS * (0.5 + deps.random.uniform()), () => this.runOnce())
   }
 
   start(): void {
-    if (this.#cancel !== null || this.#stopped) return
-    const { clock, random } = this.#deps
-    this.#cancel = clock.after(EVERY_MS * (0.5 + random.uniform()), () => {
-      this.#cancel = null
-      this.#running = this.runOnce().finally(() => this.start())
-    })
+    this.#rounds.start()
   }
 
   /** Questions that are out end by themselves, or are ended by whoever stops everything. */
-  async stop(): Promise<void> {
-    this.#stopped = true
-    this.#cancel?.()
-    this.#cancel = null
-    await this.#running
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
   /** Batches until there is nothing more to ask about now. */
@@ -57,7 +49,7 @@ export class DoubtSweep {
     const done = { asked: 0, resolved: 0 }
     if (!this.#deps.wanted()) return done
     try {
-      for (let given = BATCH; given === BATCH && !this.#stopped;) {
+      for (let given = BATCH; given === BATCH && !this.#rounds.stopped;) {
         const doubts = await store.doubts(BATCH, REST)
         given = doubts.length
         const knownAt = clock.monotonicMs()
@@ -75,9 +67,9 @@ export class DoubtSweep {
   /** One asker of several: takes what is left, one by one. */
   async #askAbout(left: (Doubt & { readonly knownAt: number })[], done: { asked: number, resolved: number }): Promise<void> {
     const { clock, random, inquire } = this.#deps
-    for (let doubt = left.shift(); doubt !== undefined && !this.#stopped; doubt = left.shift()) {
+    for (let doubt = left.shift(); doubt !== undefined && !this.#rounds.stopped; doubt = left.shift()) {
       await new Promise<void>((resolve) => { clock.after(random.uniform() * PACE_MS, resolve) })
-      if (this.#stopped) return
+      if (this.#rounds.stopped) return
       done.asked += 1
       if (await inquire(doubt) === 'resolved') done.resolved += 1
     }

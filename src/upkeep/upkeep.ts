@@ -1,4 +1,5 @@
 import { StoreUnavailable, type Clock, type Journal, type KeyStore, type Meter } from '../core/ports.ts'
+import { Rounds } from './rounds.ts'
 
 /** Ended leases become doubts within a minute, so that the gauge shows those that nobody asks about. */
 const EVERY_MS = 10_000
@@ -13,31 +14,23 @@ export class Upkeep {
   readonly #clock: Clock
   readonly #meter: Meter
   readonly #journal: Journal
-  #cancel: (() => void) | null = null
-  #running: Promise<unknown> = Promise.resolve()
+  readonly #rounds: Rounds
   #sweptAt = Number.NEGATIVE_INFINITY
-  #stopped = false
 
   constructor(store: KeyStore, clock: Clock, meter: Meter, journal: Journal) {
     this.#store = store
     this.#clock = clock
     this.#meter = meter
     this.#journal = journal
+    this.#rounds = new Rounds(clock, () => EVERY_MS, () => this.runOnce())
   }
 
   start(): void {
-    if (this.#cancel !== null || this.#stopped) return
-    this.#cancel = this.#clock.after(EVERY_MS, () => {
-      this.#cancel = null
-      this.#running = this.runOnce().finally(() => this.start())
-    })
+    this.#rounds.start()
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
-    this.#cancel?.()
-    this.#cancel = null
-    await this.#running
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
   /** One round; an outage of the store ends it early and is told to the journal. */
