@@ -96,7 +96,7 @@ function guardedCourse(entry: Entry, { recovering, issuedAt, retainUntil, lease,
     withinMs: policy.deadlineMs + policy.lingerMs,
     send: (number) => send(entry, recovering ? number + 1 : number, doubted(outcomes), deadlineAt, deps),
     repeatsLost: () => isRepeatable(call.method) || (whenUnsure.kind === 'resend' && sinceFirstMs() < whenUnsure.withinMs),
-    isInquiry: (last) => isInProgress(last, doubted(outcomes.slice(0, -1)), status),
+    isStillWorking: (last) => isInProgress(last, doubted(outcomes.slice(0, -1)), status),
     trusted: () => lease.trusted(),
     whenGone: () => () => undefined,
   }

@@ -64,7 +64,7 @@ function courseOf(call: PassingCall, body: Uint8Array, { route, retry, deadlineM
     route, retry, deadlineAt, withinMs,
     send: (number) => send(call, body, number, deadlineAt, retry, deps),
     repeatsLost: () => true,
-    isInquiry: () => false,
+    isStillWorking: () => false,
     trusted: () => !call.gone(),
     whenGone: (task) => call.whenGone(task),
   }

@@ -33,7 +33,7 @@ export interface Course {
   /** A request that may have run may be sent again. */
   repeatsLost(): boolean
   /** it asks about a request that is being worked on, and is no attempt of its own */
-  isInquiry(outcome: AttemptOutcome): boolean
+  isStillWorking(outcome: AttemptOutcome): boolean
   /** May an attempt still start? */
   trusted(): boolean
   /** Runs `task` once nobody wants the answer any more, which ends the delays of requests that pass; the returned function takes it back. */
@@ -62,7 +62,7 @@ export class RetryLoop {
   readonly #outcomes: AttemptOutcome[]
   readonly #pool: RetryPool
   #retries = 0
-  #inquiries = 0
+  #toldToWait = 0
   #previousMs = 0
   #current: Attempt | null = null
 
@@ -102,21 +102,21 @@ export class RetryLoop {
     const again = repetition(last, this.#course.repeatsLost())
     if (again === 'over') return null
     if (again === 'no') return { kind: 'stop', why: 'not-safe' }
-    return this.#pay(askedToWaitMs(last, this.#deps.clock.wallMs()), this.#course.isInquiry(last), this.#outcomes.length)
+    return this.#pay(askedToWaitMs(last, this.#deps.clock.wallMs()), this.#course.isStillWorking(last), this.#outcomes.length)
   }
 
   /** The cheap reasons first: a retry that will not be is not paid for. */
-  #pay(waitMs: number, inquiry: boolean, made: number): Decision {
+  #pay(waitMs: number, stillWorking: boolean, made: number): Decision {
     const { clock, random, stopping } = this.#deps
     const { retry, deadlineAt } = this.#course
     if (stopping()) return { kind: 'stop', why: 'shutdown' }
-    if (!inquiry && made - this.#inquiries >= retry.attempts) return { kind: 'stop', why: 'no-attempts' }
+    if (!stillWorking && made - this.#toldToWait >= retry.attempts) return { kind: 'stop', why: 'no-attempts' }
     const backoff = backoffMs(retry.backoff, this.#retries, this.#previousMs, random.uniform())
     const delayMs = waitMs + backoff
     if (clock.monotonicMs() + delayMs >= deadlineAt) return { kind: 'stop', why: 'no-time' }
     const refused = this.#pool.enter()
     if (refused !== null) return { kind: 'stop', why: refused }
-    if (inquiry) this.#inquiries += 1
+    if (stillWorking) this.#toldToWait += 1
     this.#previousMs = backoff
     return { kind: 'retry', retry: { delayMs } }
   }
