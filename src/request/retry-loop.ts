@@ -32,7 +32,7 @@ export interface Course {
   send(number: number): Attempt
   /** A request that may have run may be sent again. */
   repeatsLost(): boolean
-  /** it asks about a request that is being worked on, and is no attempt of its own */
+  /** the upstream says that an earlier sending is being worked on: to ask again is no attempt of its own */
   isStillWorking(outcome: AttemptOutcome): boolean
   /** May an attempt still start? */
   trusted(): boolean
