@@ -7,5 +7,8 @@ export interface OutboxEvent {
   readonly sink: string
   readonly lane: string
   readonly type: string
+  /** a CloudEvent in JSON; as much of one as could be built, if there is a flaw */
   readonly payload: Uint8Array
+  /** why it could not be built: then it is committed as a dead letter, and never fails the completion; null for a sound one */
+  readonly flaw: string | null
 }

@@ -39,7 +39,7 @@ export function postgresHarness(changes: Partial<PostgresStoreOptions> = {}): Ke
 function eventsIn(url: string, schema: string): Promise<OutboxEvent[]> {
   return asking(url, async (client) => {
     const { rows } = await client.query<[string, string, string, string, Buffer]>({ text: `select id, sink, lane, type, payload from ${schema}.outbox_event order by row`, rowMode: 'array' })
-    return rows.map(([id, sink, lane, type, payload]) => ({ id, sink, lane, type, payload }))
+    return rows.map(([id, sink, lane, type, payload]) => ({ id, sink, lane, type, payload, flaw: null }))
   })
 }
 

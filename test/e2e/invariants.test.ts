@@ -140,7 +140,7 @@ test('I7 no event lost: an event commits with its completion, and with no other'
     const { store, dataDir } = await openStore(t, plant)
     const claimed = await store.claim(request({ holder: 'holder-one' }))
     if (claimed.kind !== 'claimed') return 'no claim'
-    const event = (id: string) => ({ id, sink: 'payments', lane: 'a', type: 'charge.created', payload: Buffer.from('{}') })
+    const event = (id: string) => ({ id, sink: 'payments', lane: 'a', type: 'charge.created', payload: Buffer.from('{}'), flaw: null })
     await store.complete({ ...claimed.claim, fence: 9 }, { reply: kept('stale'), attempts: 1, events: [event('fenced')] })
     await store.complete(claimed.claim, { reply: kept('ok'), attempts: 1, events: [event('first')] })
     await store.complete(claimed.claim, { reply: kept('ok'), attempts: 1, events: [event('repeated')] })

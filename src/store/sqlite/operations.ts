@@ -137,7 +137,7 @@ function replyFrom([status, headers, trailers, body]: WiredReply, step: Step): S
 }
 
 function eventsFrom(events: readonly WiredEvent[], step: Step): OutboxEvent[] {
-  return events.map(([id, sink, lane, type, payload]) => ({ id, sink, lane, type, payload: bodyAt(payload, step.incoming) ?? NOTHING }))
+  return events.map(([id, sink, lane, type, payload]) => ({ id, sink, lane, type, payload: bodyAt(payload, step.incoming) ?? NOTHING, flaw: null }))
 }
 
 function claimAnswer(outcome: ClaimOutcome, step: Step): Answer {
