@@ -54,6 +54,8 @@ export interface RelayMeter {
   /** these sinks are configured: their series begin at 0 */
   sinks(names: readonly string[]): void
   delivered(sink: string, end: DeliveryEnd, events: number): void
+  /** a call of the sink took this long, whatever came of it */
+  took(sink: string, durationMs: number): void
   /** an event was sent again so late that the receiver may have forgotten its id */
   sentLate(sink: string, events: number): void
   /** whether this process leads */

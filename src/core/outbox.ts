@@ -67,6 +67,8 @@ export interface Wanted {
 export interface Taken {
   /** those of a lane stand together, in the order of their rows */
   readonly events: readonly WaitingEvent[]
+  /** the store's clock when it looked, in milliseconds since the epoch: how old the events are can be told by it alone */
+  readonly at: number
   /** where to go on; null: there is no lane behind those that were looked at */
   readonly next: string | null
   /** the shortest time after which the head of a lane that was looked at, and rests, is due; null if none rests */
