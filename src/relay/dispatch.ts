@@ -55,12 +55,17 @@ export class Dispatch {
   #closed = false
   #due = false
   #cancelPace: (() => void) | null = null
-  #emptied: () => void = () => undefined
+  readonly #emptied = Promise.withResolvers<void>()
 
   constructor(deps: DispatchDependencies) {
     this.#deps = deps
     this.#calls = Math.min(deps.settings.concurrency, deps.sink.atOnce)
     this.#callEvents = Math.min(deps.settings.batch, deps.sink.shape.events)
+  }
+
+  /** lanes whose events are in hand and not sent */
+  get waiting(): number {
+    return this.#handed.size
   }
 
   /** How the first of these events ended, as many as went into one call; none if nothing is sent now. One hand per lane at a time. */
@@ -75,10 +80,8 @@ export class Dispatch {
   close(): Promise<void> {
     this.#closed = true
     this.#giveBack()
-    return new Promise((resolve) => {
-      this.#emptied = resolve
-      if (this.#out === 0) resolve()
-    })
+    if (this.#out === 0) this.#emptied.resolve()
+    return this.#emptied.promise
   }
 
   /** In a turn of its own, so that calls are made of all that lanes hand in within this one. */
@@ -117,19 +120,85 @@ export class Dispatch {
     for (let handed = this.#handed.shift(); handed !== null; handed = this.#handed.shift()) handed.told([])
   }
 
-  /** What goes into the next call: at least one event, however large. */
+  /** What goes into the next call: of each lane what still fits, and at least one event, however large. */
   #call(room: number): readonly Handed[] {
     const call: Handed[] = []
     let [events, bytes] = [0, 0]
-    for (let first = this.#handed.first; first !== null && events < room; first = this.#handed.first) {
-      const fitting = first.events.slice(0, room - events).findIndex(({ payload }) => (bytes += payload.byteLength) > this.#deps.sink.shape.bytes && (events += 1) > 1)
-      void fitting
-      break
+    for (let next = this.#handed.first; next !== null && events < room; next = this.#handed.first) {
+      const fitting = next.events.slice(0, room - events).filter(({ payload }, i) => {
+        bytes += payload.byteLength // what did not fit keeps those behind it out
+        return bytes <= this.#deps.sink.shape.bytes || events + i === 0
+      })
+      if (fitting.length === 0) break
+      this.#handed.shift()
+      call.push({ ...next, events: fitting })
+      next.lane.sent += fitting.length
+      events += fitting.length
     }
     return call
   }
 
   async #send(call: readonly Handed[]): Promise<void> {
-    void call
+    const { sink, term, clock, meter } = this.#deps
+    const startedAt = clock.monotonicMs()
+    this.#out += 1
+    const batch = call.flatMap(({ events }) => events).map((event) => ({ ...event, attempt: event.attempts + 1 }))
+    this.#countLate(batch)
+    try {
+      const deliveries = await sink.deliver(batch, term.signal)
+      const durationMs = clock.monotonicMs() - startedAt
+      meter.took(sink.name, durationMs)
+      this.#tell(batch, deliveries, durationMs)
+      const ended = this.#ended(batch, deliveries)
+      let from = 0
+      for (const { events, told } of call) told(ended.slice(from, from += events.length))
+    } catch (defect) {
+      for (const { fail } of call) fail(defect)
+    } finally {
+      this.#out -= 1
+      if (this.#closed && this.#out === 0) this.#emptied.resolve()
+      this.#soon()
+    }
+  }
+
+  #ended(batch: readonly Outgoing[], deliveries: readonly Delivery[]): readonly Ended[] {
+    if (deliveries.length !== batch.length) throw new Error(`the sink ${this.#deps.sink.name} told of ${deliveries.length} deliveries, not of ${batch.length}`)
+    const now = this.#deps.clock.monotonicMs()
+    return batch.map(({ lane }, i) => {
+      const delivery = deliveries[i] ?? { kind: 'refused', reason: 'not told of' }
+      const blamed = this.#deps.breaker.note(lane, delivery, now)
+      if (delivery.kind === 'disabled') this.#deps.disabled(delivery.reason)
+      return { delivery, blamed }
+    })
+  }
+
+  #countLate(batch: readonly Outgoing[]): void {
+    const { sink, meter } = this.#deps
+    const forgetsMs = FORGETS_AFTER_MS[sink.kind]
+    if (forgetsMs === null) return
+    const late = batch.filter(({ firstFailedMs }) => firstFailedMs !== null && firstFailedMs >= forgetsMs).length
+    if (late > 0) meter.sentLate(sink.name, late)
+  }
+
+  /** The one line per call. No lane: it may be somebody's name. */
+  #tell(batch: readonly Outgoing[], deliveries: readonly Delivery[], durationMs: number): void {
+    const failed = deliveries.findIndex(({ kind }) => kind !== 'delivered')
+    const shown = batch[Math.max(0, failed)]
+    const failure = deliveries[failed]
+    this.#deps.journal.info('delivery.attempted', {
+      sink: this.#deps.sink.name, events: batch.length, delivered: deliveries.filter(({ kind }) => kind === 'delivered').length,
+      event: shown?.id ?? '', attempt: shown?.attempt ?? 0, durationMs: Math.round(durationMs),
+      ...(failure === undefined ? {} : { end: failure.kind, cause: causeOf(failure) }),
+    })
+  }
+}
+
+function causeOf(delivery: Delivery): string {
+  switch (delivery.kind) {
+    case 'delivered': return ''
+    case 'retryable': return delivery.cause
+    case 'refused':
+    case 'disabled': return delivery.reason
+    default: return delivery satisfies never
   }
 }

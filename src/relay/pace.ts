@@ -15,6 +15,8 @@ import type { SinkSettings } from '../core/sink-settings.ts'
 const OVER_ARRIVALS = 1.5
 const FIRST_PART = 0.1
 const BURST_MS = 50
+/** What is left of a token by rounding would else be waited for in steps that a clock cannot show. */
+const SOONEST_MS = 0.5
 /** Fewer old events than these are stragglers and no backlog: a lane that rested behind one poisoned event holds up nobody else. */
 const BACKLOG_EVENTS = 10
 
@@ -93,6 +95,6 @@ export class Pace {
   waitMs(nowMs: number): number {
     const catchUp = this.#catchUp
     if (catchUp === null || this.room(nowMs) >= 1) return 0
-    return (1 - catchUp.tokens) / this.rate(nowMs) * 1000
+    return Math.max(SOONEST_MS, (1 - catchUp.tokens) / this.rate(nowMs) * 1000)
   }
 }

@@ -74,7 +74,7 @@ export class MemoryOutboxStore implements OutboxStore {
     let [found, sum] = [0, 0]
     let [last, dueInMs]: [string | null, number | null] = [after, null]
     for (const [lane, rows] of this.#lanesOf(sink).behind(after)) {
-      if (found === lanes) return this.#took(sink, { events, next: last, dueInMs })
+      if (found === lanes) return this.#took(sink, { events, at: nowMs, next: last, dueInMs })
       const waiting = rows.filter(({ fate }) => fate.dead === null)
       const [head] = waiting
       const isBlocked = rows.some(({ fate }) => fate.dead?.blocks === true)
@@ -85,7 +85,7 @@ export class MemoryOutboxStore implements OutboxStore {
           const resting = waiting.findIndex((stored) => rests(stored, nowMs))
           for (const [place, stored] of waiting.slice(0, resting === -1 ? perLane : Math.min(perLane, resting)).entries()) {
             sum += stored.event.payload.length
-            if (sum > bytes && events.length > 0) return this.#took(sink, { events, next: place === 0 ? last : lane, dueInMs })
+            if (sum > bytes && events.length > 0) return this.#took(sink, { events, at: nowMs, next: place === 0 ? last : lane, dueInMs })
             events.push(waitingEvent(stored, nowMs))
           }
           found += 1
@@ -93,7 +93,7 @@ export class MemoryOutboxStore implements OutboxStore {
       }
       last = lane
     }
-    return this.#took(sink, { events, next: null, dueInMs })
+    return this.#took(sink, { events, at: nowMs, next: null, dueInMs })
   })
 
   settle: OutboxStore['settle'] = (lead, ends) => this.#turn((nowMs) => {
