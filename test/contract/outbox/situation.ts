@@ -1,7 +1,8 @@
 import type { OutboxEvent } from '../../../src/core/event.ts'
 import type { DeadLetterFilter, EventEnd, Lead, Taken, WaitingEvent, Wanted } from '../../../src/core/outbox.ts'
 import type { OutboxStore } from '../../../src/core/outbox-ports.ts'
-import type { HeldClock } from '../situation.ts'
+import type { KeyStore } from '../../../src/core/ports.ts'
+import { claimed, completion, request, type HeldClock } from '../situation.ts'
 
 /** A store of its own for one test, with a clock that the test sets. */
 export interface OpenOutbox {
@@ -10,6 +11,16 @@ export interface OpenOutbox {
   /** commits these with one completion, in this order */
   readonly commit: (...events: readonly OutboxEvent[]) => Promise<void>
   readonly close: () => Promise<void>
+}
+
+/** As a completed request does it. */
+export function committing(keys: KeyStore): OpenOutbox['commit'] {
+  let requests = 0
+  return async (...events) => {
+    requests += 1
+    const outcome = await keys.complete(await claimed(keys, request(`key-${requests}`, '1')), completion('done', events))
+    if (outcome !== 'written') throw new Error(`expected to complete, but was ${outcome}`)
+  }
 }
 
 export interface OutboxHarness {

@@ -1,0 +1,9 @@
+-- Deletes what was delivered, while the leadership stands: its row is held until this has committed, so nobody takes over in between.
+-- $1 sink, $2 holder, $3 fence; $4 rows. No row where somebody else leads.
+with standing as (
+  select from {schema}.relay_lease where sink = $1::text and holder = $2::text and fence = $3::bigint for share
+), gone as (
+  delete from {schema}.outbox_event e
+   where e.row = any ($4::bigint[]) and e.sink = $1::text and e.dead_at is null and exists (select from standing)
+)
+select 1 from standing
