@@ -22,6 +22,8 @@ export interface Receiver {
   /** resolves once so many requests have arrived */
   readonly arrived: (count: number) => Promise<void>
   answer: Answer
+  /** how many were opened so far */
+  readonly connections: () => number
   /** from now on connections are refused */
   readonly shut: () => Promise<void>
 }
@@ -42,6 +44,8 @@ export async function startReceiver(t: Pick<Test, 'teardown'>, answer: Answer = 
     })
   }
   const server: Server = tls === null ? createServer(listener) : createTlsServer(tls, listener)
+  let connections = 0
+  server.on('connection', () => { connections += 1 })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -54,6 +58,7 @@ export async function startReceiver(t: Pick<Test, 'teardown'>, answer: Answer = 
   t.teardown(shut)
   const receiver: Receiver = {
     url: new URL(`${tls === null ? 'http' : 'https'}://127.0.0.1:${port}/hooks?to=us`), port, received, answer, shut,
+    connections: () => connections,
     async arrived(count) {
       while (received.length < count) await new Promise<void>((resolve) => { tell = resolve })
     },
