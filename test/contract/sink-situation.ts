@@ -21,6 +21,8 @@ export interface OpenSink {
   readonly silence: () => Promise<void>
   /** payload bytes that this receiver can never take; null if it has no bound */
   readonly tooLarge: number | null
+  /** it refuses characters beyond U+FFFF, as an emulator may: left out then, and to be tested elsewhere */
+  readonly narrow?: true
   /** words of its configuration that nobody may be shown */
   readonly secrets: readonly string[]
 }
