@@ -2,9 +2,10 @@ import type { Test } from 'tap'
 import { findPgBouncer } from './pgbouncer.ts'
 import { postgresIsAtHand } from './postgres.ts'
 import { redisIsAtHand } from './redis.ts'
+import { sqsIsAtHand } from './sqs.ts'
 import { findOrInstall, findProgram, say } from './programs.ts'
 
-export type Service = 'postgres' | 'redis' | 'pgbouncer' | 'promtool'
+export type Service = 'postgres' | 'redis' | 'pgbouncer' | 'promtool' | 'sqs'
 
 /** Debian has it in the package of Prometheus. */
 export function findPromtool(): string | null {
@@ -29,6 +30,7 @@ function isAtHand(service: Service): boolean {
   switch (service) {
     case 'postgres': return postgresIsAtHand()
     case 'redis': return redisIsAtHand()
+    case 'sqs': return sqsIsAtHand()
     case 'promtool': return findPromtool() !== null
     case 'pgbouncer': return findPgBouncer() !== null
     default: return service satisfies never
