@@ -1,4 +1,5 @@
 import { resolve as resolvePath } from 'node:path'
+import type { OutboxStore } from './core/outbox-ports.ts'
 import type { KeyStore, Wakeups } from './core/ports.ts'
 import { LocalWakeups } from './store/local-wakeups.ts'
 import type { FleetBudgets } from './store/redis/shared-budget.ts'
@@ -13,6 +14,8 @@ export interface StoreSeams {
 
 export interface OpenedStore extends Tiered {
   readonly wakeups: Wakeups
+  /** null where the authority has none */
+  readonly outbox: OutboxStore | null
   /** null without Redis */
   readonly fleet: FleetBudgets | null
 }
@@ -21,13 +24,15 @@ export interface OpenedStore extends Tiered {
 export async function openStore(surroundings: Surroundings, seams: StoreSeams): Promise<OpenedStore> {
   const isShared = surroundings.config.store.postgres !== null // the embedded store belongs to one process
   let wakeups: Wakeups = seams.wakeups ?? new LocalWakeups()
+  let outbox: OutboxStore | null = null
   try {
     const tiers = await openTiers(surroundings, async (words) => {
       wakeups = seams.wakeups ?? (isShared ? words : null) ?? await wakeupsOf(surroundings)
-      const authority = await openAuthority(surroundings, wakeups)
-      return { authority: seams.store?.(authority) ?? authority } // within an object: a test's stand-in need not bear being looked at for `then`
+      const stores = await openAuthority(surroundings, wakeups)
+      outbox = stores.outbox
+      return { authority: seams.store?.(stores.keys) ?? stores.keys } // within an object: a test's stand-in need not bear being looked at for `then`
     })
-    return { store: tiers.store, replies: tiers.replies, fleet: tiers.fleet, wakeups }
+    return { store: tiers.store, replies: tiers.replies, fleet: tiers.fleet, wakeups, outbox }
   } catch (error) {
     await wakeups.close()
     throw error
@@ -35,13 +40,13 @@ export async function openStore(surroundings: Surroundings, seams: StoreSeams): 
 }
 
 /** Only what is configured is loaded: `pg` costs memory that the embedded store can do without. */
-async function openAuthority({ config: { store }, clock, random, journal }: Surroundings, wakeups: Wakeups): Promise<KeyStore> {
+async function openAuthority({ config: { store }, clock, random, journal }: Surroundings, wakeups: Wakeups): Promise<{ readonly keys: KeyStore, readonly outbox: OutboxStore | null }> {
   if (store.postgres === null) {
     const { openEmbeddedStore } = await import('./store/sqlite/key-store.ts')
-    return openEmbeddedStore({ dataDir: resolvePath(store.dataDir), clock, wakeups })
+    return { keys: await openEmbeddedStore({ dataDir: resolvePath(store.dataDir), clock, wakeups }), outbox: null }
   }
-  const { openPostgresStore } = await import('./store/postgres/key-store.ts')
-  return openPostgresStore({ ...store.postgres, clock, random, journal, wakeups })
+  const { openPostgresStores } = await import('./store/postgres/key-store.ts')
+  return openPostgresStores({ ...store.postgres, clock, random, journal, wakeups })
 }
 
 /** Without named statements there is a pooler in between, behind which LISTEN means nothing: then the waiters' polls remain. */

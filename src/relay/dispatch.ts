@@ -1,5 +1,5 @@
 import type { Clock, Journal } from '../core/ports.ts'
-import type { Delivery, Outgoing, SinkKind } from '../core/delivery.ts'
+import type { Delivery, Outgoing } from '../core/delivery.ts'
 import type { WaitingEvent } from '../core/outbox.ts'
 import type { RelayMeter, Sink } from '../core/outbox-ports.ts'
 import { Roster } from '../core/roster.ts'
@@ -17,9 +17,6 @@ import type { Term } from './term.ts'
  *
  * A call takes as much as it may of what waits at that moment, and waits for nothing: where calls are slow, the next one is fuller.
  */
-
-/** After how long a receiver of this kind has forgotten an id; null where it does not by itself. SQS: its interval of deduplication. */
-const FORGETS_AFTER_MS: Readonly<Record<SinkKind, number | null>> = { sqs: 300_000, webhook: null, kafka: null }
 
 export interface Ended {
   readonly delivery: Delivery
@@ -40,7 +37,7 @@ export interface DispatchDependencies {
   readonly breaker: SinkBreaker
   readonly pace: Pace
   readonly clock: Clock
-  readonly meter: Pick<RelayMeter, 'sentLate' | 'took'>
+  readonly meter: Pick<RelayMeter, 'took'>
   readonly journal: Pick<Journal, 'info'>
   /** the receiver wants nothing any more */
   readonly disabled: (reason: string) => void
@@ -143,7 +140,6 @@ export class Dispatch {
     const startedAt = clock.monotonicMs()
     this.#out += 1
     const batch = call.flatMap(({ events }) => events).map((event) => ({ ...event, attempt: event.attempts + 1 }))
-    this.#countLate(batch)
     try {
       const deliveries = await sink.deliver(batch, term.signal)
       const durationMs = clock.monotonicMs() - startedAt
@@ -170,14 +166,6 @@ export class Dispatch {
       if (delivery.kind === 'disabled') this.#deps.disabled(delivery.reason)
       return { delivery, blamed }
     })
-  }
-
-  #countLate(batch: readonly Outgoing[]): void {
-    const { sink, meter } = this.#deps
-    const forgetsMs = FORGETS_AFTER_MS[sink.kind]
-    if (forgetsMs === null) return
-    const late = batch.filter(({ firstFailedMs }) => firstFailedMs !== null && firstFailedMs >= forgetsMs).length
-    if (late > 0) meter.sentLate(sink.name, late)
   }
 
   /** The one line per call. No lane: it may be somebody's name. */

@@ -50,9 +50,9 @@ export class PostgresOutboxStore implements OutboxStore {
     const looks = lanes * LOOKS_PER_LANE + busy.length
     const rows = await this.#run('take', [this.#link.now(), sink, after, lanes, perLane, bytes, texts(busy, (lane) => lane), looks])
     const events = rows.filter(([row]) => row !== null).map(waitingEventOf)
-    const [next = null, dueIn = null] = rows[0]?.slice(8) ?? []
+    const [next = null, dueIn = null, at = null] = rows[0]?.slice(8) ?? [] // one row at least, if only to say these
     this.#taken.took(sink, events)
-    return { events, next, dueInMs: dueIn === null ? null : Number(dueIn) }
+    return { events, at: Number(at), next, dueInMs: dueIn === null ? null : Number(dueIn) }
   }
 
   async settle(lead: Lead, ends: readonly EventEnd[]): Promise<WriteOutcome> {

@@ -43,6 +43,6 @@ with recursive clock as (
 select f.row, f.id, f.lane, f.type, encode(f.payload, 'base64'), f.committed_at, f.attempts, f.first_failed_ms,
        case when exists (select from ready where bytes > $6::bigint and place > 1) then (select lane from fitting order by place desc limit 1)
             when l.is_cut then l.last end,
-       l.due_in
+       l.due_in, (select now from clock)
   from looked l left join fitting f on true
  order by f.place
