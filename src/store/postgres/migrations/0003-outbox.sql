@@ -30,8 +30,9 @@ alter table {schema}.outbox_event
 -- From lane to lane, and from the head of a lane on.
 create index waiting_by_lane on {schema}.outbox_event (sink, lane, row) where dead_at is null;
 
--- The oldest one, and how many came lately.
-create index waiting_by_age on {schema}.outbox_event (sink, (coalesce(waiting_since, committed_at))) where dead_at is null;
+-- The oldest one, and how many came lately. Its condition says the same in other words (dead_has_cause), so that a plan which was
+-- made while the table was empty has no choice between this index and the one above.
+create index waiting_by_age on {schema}.outbox_event (sink, (coalesce(waiting_since, committed_at))) where cause is null;
 
 -- How many are dead, and the oldest of a sink.
 create index dead_by_sink on {schema}.outbox_event (sink, row) where dead_at is not null;

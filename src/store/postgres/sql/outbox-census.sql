@@ -19,7 +19,7 @@ with recursive clock as (
 )
 select k.sink,
        coalesce((select greatest(0, c.now - coalesce(e.waiting_since, e.committed_at)) from {schema}.outbox_event e
-                  where e.sink = k.sink and e.dead_at is null order by e.sink, coalesce(e.waiting_since, e.committed_at) limit 1), 0),
+                  where e.sink = k.sink and e.cause is null order by e.sink, coalesce(e.waiting_since, e.committed_at) limit 1), 0),
        (select count(*) from {schema}.outbox_event e where e.sink = k.sink and e.dead_at is not null)
   from clock c, known k
  order by k.sink collate "C"

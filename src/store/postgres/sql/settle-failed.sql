@@ -21,6 +21,6 @@ with standing as (
          cause = case when a.after_ms is null then a.cause end,
          blocks = a.after_ms is null and a.blocks
     from asked a
-   where e.row = any ($5::bigint[]) and e.row = a.row and e.sink = $2::text and e.dead_at is null
+   where e.row = any ($5::bigint[]) and e.row = a.row and e.sink = $2::text and coalesce(e.dead_at, 0) = 0
 )
 select 1 from standing

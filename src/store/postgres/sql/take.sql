@@ -20,6 +20,7 @@ with recursive clock as (
         ) e cross join lateral (
           select e.lane <> all ($7::text[])
              and not exists (select from {schema}.outbox_event b where b.sink = $2::text and b.lane = e.lane and b.blocks) as is_free
+          offset 0 -- one look for three questions
         ) s
     ) h
    where w.n < $8::int and w.found < $4::int
