@@ -107,7 +107,10 @@ async function openSink({ name, receiver }: SinkSettings, { clock, meter }: Rela
       const { openSqsSink } = await import('./sink/sqs-fifo.ts')
       return await openSqsSink(name, receiver, { clock, meter })
     }
-    case 'kafka': throw new Error(`sinks.${name}.kafka: this build has no Kafka sink`)
+    case 'kafka': {
+      const { openKafkaSink } = await import('./sink/kafka.ts')
+      return await openKafkaSink(name, receiver, { clock })
+    }
     default: return receiver satisfies never
   }
 }
