@@ -77,6 +77,7 @@ test('what fails in part is judged entry by entry, and each end belongs to its e
   ])
   t.equal(ends.length, 10)
   t.equal(sqs.calls.length, 1)
+  t.equal(sink.shape.perLane, 1, 'so that no later entry of a lane is taken where an earlier one failed')
   t.notMatch(JSON.stringify(ends), /secret/)
 })
 
