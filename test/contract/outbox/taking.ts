@@ -145,12 +145,13 @@ export function takingContract(suite: Test, harness: OutboxHarness): void {
     t.strictSame(await taken(outbox), [])
   })
 
-  suite.test('nothing waits: nothing is taken, and there is no lane to go on with', async (t) => {
-    const { outbox, commit, close } = await harness.open()
+  suite.test('nothing waits: nothing is taken, and there is no lane to go on with, and the store says what time it is', async (t) => {
+    const { outbox, commit, clock, close } = await harness.open()
     t.teardown(close)
-    t.strictSame(await outbox.take(EVERYTHING), { events: [], next: null, dueInMs: null })
+    t.strictSame(await outbox.take(EVERYTHING), { events: [], at: clock.wallMs(), next: null, dueInMs: null })
+    clock.advance(1234)
     await commit(event('a1', { sink: 'other' }))
-    t.strictSame(await outbox.take({ ...EVERYTHING, after: 'a' }), { events: [], next: null, dueInMs: null })
+    t.strictSame(await outbox.take({ ...EVERYTHING, after: 'a' }), { events: [], at: clock.wallMs(), next: null, dueInMs: null })
   })
 
   suite.test('what is taken, delivered and settled a lane at a time leaves in order and ends', async (t) => {
