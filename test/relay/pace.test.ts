@@ -46,6 +46,12 @@ test('however it is asked, no second has more than 1.1 times the rate', async (t
   }
 })
 
+test('what was not used for some time is not saved up', async (t) => {
+  const { pace: slow } = pace({ ...SETTINGS, rampMs: 0 })
+  slow.saw({ old: 100 }, 0)
+  t.equal(slow.room(60_000), 25, '50 ms of the rate')
+})
+
 test('what waits says how long', async (t) => {
   const { pace: slow } = pace({ ...SETTINGS, rampMs: 0 })
   slow.saw({ old: 100 }, 0)

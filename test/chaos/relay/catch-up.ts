@@ -32,6 +32,7 @@ export async function catchUpCampaign(t: Pick<Test, 'teardown'>, { events, lanes
     await new Promise((resolve) => { setTimeout(resolve, 200) })
   }
   await receiver.distinct(events + fresh, (events / rate + rampS) * 2000 + 30_000)
+  await scene.emptied(30_000)
   const tookMs = performance.now() - startedAt
   await scene.sidecar.stop()
   return { arrivals: receiver.arrivals, fullest: fullestSecond(receiver.arrivals), rate, left: await scene.count('true'), tookMs }

@@ -32,6 +32,8 @@ export interface RelayScene {
   /** its rows are there at once, and nobody sees them until the returned function commits */
   fillOpen(filling: Filling): Promise<() => Promise<void>>
   count(where: string): Promise<number>
+  /** resolves when no event is left; or after `withinMs`, and then the count tells */
+  emptied(withinMs: number): Promise<void>
   /** as an operator's tool does it, in a process of its own; how many were put back */
   redrive(id: string): Promise<number>
 }
@@ -66,8 +68,15 @@ ${sink.trim().split('\n').map((line) => `    ${line.trim()}`).join('\n')}
       await keys.close()
       return redriven
     },
-    count: async (where) => Number((await postgres.query(`SELECT count(*) AS n FROM onceward.outbox_event WHERE ${where}`))[0]?.['n']),
+    async emptied(withinMs) {
+      for (const from = performance.now(); performance.now() < from + withinMs && await rows(postgres, 'true') > 0;) await new Promise((resolve) => { setTimeout(resolve, 100) })
+    },
+    count: (where) => rows(postgres, where),
   }
+}
+
+async function rows(postgres: PostgresServer, where: string): Promise<number> {
+  return Number((await postgres.query(`SELECT count(*) AS n FROM onceward.outbox_event WHERE ${where}`))[0]?.['n'])
 }
 
 const FILL = `
