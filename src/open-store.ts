@@ -1,10 +1,8 @@
 import { resolve as resolvePath } from 'node:path'
-import type { OutboxStore } from './core/outbox-ports.ts'
+import type { Stores } from './core/outbox-ports.ts'
 import type { KeyStore, Wakeups } from './core/ports.ts'
 import { LocalWakeups } from './store/local-wakeups.ts'
-import type { FleetBudgets } from './store/redis/shared-budget.ts'
-import type { Tiered } from './store/tiered.ts'
-import { openTiers, type Surroundings } from './tiers.ts'
+import { openTiers, type Surroundings, type Tiers } from './tiers.ts'
 
 /** What a test may put in between or in place. */
 export interface StoreSeams {
@@ -12,27 +10,21 @@ export interface StoreSeams {
   readonly wakeups?: Wakeups
 }
 
-export interface OpenedStore extends Tiered {
+export interface OpenedStore extends Tiers {
   readonly wakeups: Wakeups
-  /** null where the authority has none */
-  readonly outbox: OutboxStore | null
-  /** null without Redis */
-  readonly fleet: FleetBudgets | null
 }
 
 /** The configured authority over keys with its tiers, and what tells waiters: Redis before LISTEN before this process alone. */
 export async function openStore(surroundings: Surroundings, seams: StoreSeams): Promise<OpenedStore> {
   const isShared = surroundings.config.store.postgres !== null // the embedded store belongs to one process
   let wakeups: Wakeups = seams.wakeups ?? new LocalWakeups()
-  let outbox: OutboxStore | null = null
   try {
     const tiers = await openTiers(surroundings, async (words) => {
       wakeups = seams.wakeups ?? (isShared ? words : null) ?? await wakeupsOf(surroundings)
-      const stores = await openAuthority(surroundings, wakeups)
-      outbox = stores.outbox
-      return { authority: seams.store?.(stores.keys) ?? stores.keys } // within an object: a test's stand-in need not bear being looked at for `then`
+      const { keys, outbox } = await openAuthority(surroundings, wakeups)
+      return { keys: seams.store?.(keys) ?? keys, outbox } // within an object: a test's stand-in need not bear being looked at for `then`
     })
-    return { store: tiers.store, replies: tiers.replies, fleet: tiers.fleet, wakeups, outbox }
+    return { store: tiers.store, replies: tiers.replies, outbox: tiers.outbox, fleet: tiers.fleet, wakeups }
   } catch (error) {
     await wakeups.close()
     throw error
@@ -40,10 +32,10 @@ export async function openStore(surroundings: Surroundings, seams: StoreSeams): 
 }
 
 /** Only what is configured is loaded: `pg` costs memory that the embedded store can do without. */
-async function openAuthority({ config: { store }, clock, random, journal }: Surroundings, wakeups: Wakeups): Promise<{ readonly keys: KeyStore, readonly outbox: OutboxStore | null }> {
+async function openAuthority({ config: { store }, clock, random, journal }: Surroundings, wakeups: Wakeups): Promise<Stores> {
   if (store.postgres === null) {
-    const { openEmbeddedStore } = await import('./store/sqlite/key-store.ts')
-    return { keys: await openEmbeddedStore({ dataDir: resolvePath(store.dataDir), clock, wakeups }), outbox: null }
+    const { openEmbeddedStores } = await import('./store/sqlite/key-store.ts')
+    return openEmbeddedStores({ dataDir: resolvePath(store.dataDir), clock, wakeups })
   }
   const { openPostgresStores } = await import('./store/postgres/key-store.ts')
   return openPostgresStores({ ...store.postgres, clock, random, journal, wakeups })

@@ -34,7 +34,7 @@ export async function keys(command: KeysCommand, flags: Flags, environment: Envi
     return EXIT.config
   }
   try {
-    const store = await openStore(loaded.config, systemClock())
+    const { keys: store } = await openStore(loaded.config, systemClock())
     return await perform(command, new Desk(store, loaded.config), output).finally(() => store.close())
   } catch (error) {
     if (error instanceof Declined) {
