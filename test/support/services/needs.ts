@@ -3,9 +3,10 @@ import { kafkaIsAtHand } from './kafka.ts'
 import { findPgBouncer } from './pgbouncer.ts'
 import { postgresIsAtHand } from './postgres.ts'
 import { redisIsAtHand } from './redis.ts'
+import { sqsIsAtHand } from './sqs.ts'
 import { findOrInstall, findProgram, say } from './programs.ts'
 
-export type Service = 'postgres' | 'redis' | 'pgbouncer' | 'promtool' | 'kafka'
+export type Service = 'postgres' | 'redis' | 'pgbouncer' | 'promtool' | 'kafka' | 'sqs'
 
 /** Debian has it in the package of Prometheus. */
 export function findPromtool(): string | null {
@@ -31,6 +32,7 @@ function isAtHand(service: Service): boolean {
     case 'postgres': return postgresIsAtHand()
     case 'redis': return redisIsAtHand()
     case 'kafka': return kafkaIsAtHand()
+    case 'sqs': return sqsIsAtHand()
     case 'promtool': return findPromtool() !== null
     case 'pgbouncer': return findPgBouncer() !== null
     default: return service satisfies never
