@@ -68,9 +68,9 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const { store: keys, replies, wakeups, fleet, outbox } = await openStore({ config, clock, random, meter, journal }, seams)
   const bell = new Bell(wakeups, clock)
   const store = ringing(keys, bell)
-  const relays = outbox === null ? null : new Relays({ store: outbox, bell, clock, random, meter: meter.relay, journal })
+  const relays = new Relays({ store: outbox, bell, clock, random, meter: meter.relay, journal })
   const policies = await inForce(config, store, journal)
-  await relays?.start(config.sinks).catch(async (error: unknown) => {
+  await relays.start(config.sinks).catch(async (error: unknown) => {
     await relays.stop()
     await store.close()
     throw error
@@ -162,7 +162,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     for (const attempt of [...underWay, ...passing]) attempt.abort('shutdown')
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
-    await relays?.stop()
+    await relays.stop()
     await upkeep.stop()
     await doubts.stop()
     systemDelay.stop()

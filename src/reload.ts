@@ -14,7 +14,7 @@ export interface Reloading {
   readonly running: Config
   readonly policies: Policies
   readonly pools: RetryPools
-  readonly relays: Pick<Relays, 'adopt'> | null
+  readonly relays: Pick<Relays, 'adopt'>
   readonly meter: Meter
   readonly journal: Journal
 }
@@ -50,7 +50,7 @@ async function replace(loaded: Loaded, { running, policies, pools, relays, meter
     default: return adoption satisfies never
   }
   pools.adopt(config.budgets)
-  await relays?.adopt(config.sinks)
+  await relays.adopt(config.sinks)
   meter.routes(config.routes.map(({ name }) => name))
   for (const warning of [...config.warnings, ...adoption.freed.map((way) => `old keys are free again: ${way}`)]) journal.warn('config.warning', { warning })
   for (const field of needsRestart(running.written, config.written)) journal.warn('config.warning', { warning: `${field} has changed, which needs a restart; the old value stays in force` })

@@ -11,7 +11,7 @@ export class KafkaFailure extends Error {
   /** of an `answered` one: what came with it */
   readonly response: unknown
 
-  constructor(kind: KafkaFailure['kind'], code: string, response: unknown = undefined) {
+  constructor(kind: KafkaFailure['kind'], code: string, response?: unknown) {
     super(kind === 'answered' ? `the broker answered ${code}` : kind === 'silent' ? `no answer from the broker (${code})` : `no connection to a broker (${code})`)
     this.name = 'KafkaFailure'
     this.kind = kind
