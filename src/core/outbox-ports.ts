@@ -1,5 +1,6 @@
 import type { Delivery, Outgoing, SinkKind, SinkShape } from './delivery.ts'
 import type { DeadLetter, DeadLetterFilter, EventEnd, Lead, Leadership, OutboxAct, Redriven, SinkCensus, Taken, Wanted } from './outbox.ts'
+import type { KeyStore } from './ports.ts'
 import type { Act, WriteOutcome } from './record.ts'
 
 /**
@@ -26,6 +27,12 @@ export interface OutboxStore {
   discard(filter: DeadLetterFilter, limit: number, act: Act): Promise<number>
   /** The newest `limit` acts of operators, newest first. */
   audit(limit: number): Promise<readonly OutboxAct[]>
+}
+
+/** Keys and events in one database. Closing the keys lets go of both. */
+export interface Stores {
+  readonly keys: KeyStore
+  readonly outbox: OutboxStore
 }
 
 /** Where events go. */

@@ -108,10 +108,11 @@ export interface DeadLetterFilter {
   readonly type: string | null
 }
 
-/** What became of the dead letters that a filter names, oldest first and at most as many as were asked for. */
+/** What became of the dead letters that a filter names. */
 export interface Redriven {
+  /** the oldest ones, at most as many as were asked for */
   readonly redriven: number
-  /** could never be built: left where they are */
+  /** could never be built: left where they are, and in nobody's way; at most as many are counted as were asked for */
   readonly unbuilt: number
 }
 

@@ -85,7 +85,7 @@ function fences(rows: readonly Held[]): string {
   return numbers(rows, (row) => row.fence)
 }
 
-/** Parameters $5 to $18 of complete.sql. Events stand in the order in which their completions came, whatever their ids. */
+/** Parameters $5 to $19 of complete.sql. Events stand in the order in which their completions came, whatever their ids. */
 function replies(rows: readonly Completed[], places: readonly number[]): Value[] {
   const packed = new Packed()
   const [begins, headers, trailers, bodies]: (number | null)[][] = [[], [], [], []]
@@ -119,7 +119,7 @@ function eventsInOrder(rows: readonly Completed[], places: readonly number[]): P
   return events.sort((a, b) => a.arrival - b.arrival)
 }
 
-/** Ids, sinks, lanes, types, where the payloads begin and how long they are. */
+/** Ids, sinks, lanes, types, where the payloads begin and how long they are, and flaws. */
 export function packEvents(events: readonly { readonly event: OutboxEvent }[], packed: Packed): Value[] {
   const begins: number[] = []
   const lengths: number[] = []
@@ -129,6 +129,6 @@ export function packEvents(events: readonly { readonly event: OutboxEvent }[], p
   }
   return [
     texts(events, ({ event }) => event.id), texts(events, ({ event }) => event.sink), texts(events, ({ event }) => event.lane), texts(events, ({ event }) => event.type),
-    numbers(begins, (begin) => begin), numbers(lengths, (length) => length),
+    numbers(begins, (begin) => begin), numbers(lengths, (length) => length), texts(events, ({ event }) => event.flaw),
   ]
 }
