@@ -6,6 +6,7 @@ import { valueAt } from './json-pointer.ts'
 import { jsonText } from './json-text.ts'
 import { wordAt, type Draft, type DraftData, type DraftEvent, type DraftText } from './outbox-draft.ts'
 import { isMeant } from './outbox-policy.ts'
+import type { Ringer } from './outbox-ports.ts'
 import type { StoredReply } from './reply.ts'
 import { headerValue } from './template.ts'
 
@@ -48,9 +49,10 @@ export function eventsOf(draft: Draft | null, reply: CompletedReply, context: Ev
   return draft.events.flatMap((event, i) => (isMeant(reply.status, event.on) ? [build(event, idOf(context.operationRef, i), draft.traceparent, answer, context)] : []))
 }
 
-/** Sinks that have to be told, each once. */
-export function sinksOf(events: readonly OutboxEvent[]): readonly string[] {
-  return [...new Set(events.flatMap(({ sink, flaw }) => (flaw === null ? [sink] : [])))]
+/** They are committed: their sinks are told, each once. One with a flaw is nobody's to deliver. */
+export function announce(events: readonly OutboxEvent[], bell: Ringer): void {
+  if (events.length === 0) return
+  for (const sink of new Set(events.flatMap(({ sink, flaw }) => (flaw === null ? [sink] : [])))) bell.ring(sink)
 }
 
 function idOf(operationRef: string, place: number): string {
