@@ -1,4 +1,5 @@
 import type { EventEnd, Failure } from './outbox.ts'
+import { storableText } from './storable-text.ts'
 
 /** What has become of an event so far, beside what it is. Times are milliseconds since the epoch by the store's clock. */
 export interface EventFate {
@@ -36,14 +37,15 @@ export function fateAtCommit(flaw: string | null, nowMs: number): EventFate {
 export function fateAfter(end: Exclude<EventEnd, { kind: 'delivered' }>, fate: EventFate, before: number | null, nowMs: number): EventFate {
   const counted = end.kind === 'dead' || end.counted
   const attempts = counted ? (before ?? fate.attempts) + 1 : fate.attempts
+  const cause = storableText(end.cause)
   const isTold = counted && attempts === fate.attempts
   const failed = {
     ...fate, attempts, firstFailedAt: fate.firstFailedAt ?? nowMs,
-    history: isTold ? fate.history : [...fate.history, { at: nowMs, cause: end.cause }].slice(-HISTORY),
+    history: isTold ? fate.history : [...fate.history, { at: nowMs, cause }].slice(-HISTORY),
   }
   switch (end.kind) {
     case 'retry': return { ...failed, notBefore: nowMs + end.afterMs }
-    case 'dead': return { ...failed, notBefore: null, dead: { at: nowMs, cause: end.cause, blocks: end.blocks, unbuilt: false } }
+    case 'dead': return { ...failed, notBefore: null, dead: { at: nowMs, cause, blocks: end.blocks, unbuilt: false } }
     default: return end satisfies never
   }
 }

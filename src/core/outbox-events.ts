@@ -52,7 +52,8 @@ export function eventsOf(draft: Draft | null, reply: CompletedReply, context: Ev
 /** They are committed: their sinks are told, each once. One with a flaw is nobody's to deliver. */
 export function announce(events: readonly OutboxEvent[], bell: Ringer): void {
   if (events.length === 0) return
-  for (const sink of new Set(events.flatMap(({ sink, flaw }) => (flaw === null ? [sink] : [])))) bell.ring(sink)
+  const sound = events.filter(({ flaw }) => flaw === null)
+  for (const sink of new Set(sound.map((event) => event.sink))) bell.ring(sink)
 }
 
 function idOf(operationRef: string, place: number): string {

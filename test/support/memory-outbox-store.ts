@@ -1,4 +1,4 @@
-import type { OutboxEvent } from '../../src/core/event.ts'
+import { storableEvent, type OutboxEvent } from '../../src/core/event.ts'
 import { fateAfter, fateAfterRedrive, fateAtCommit, type Death, type EventFate } from '../../src/core/event-fate.ts'
 import type { DeadLetter, DeadLetterFilter, OutboxAct, WaitingEvent } from '../../src/core/outbox.ts'
 import type { OutboxStore } from '../../src/core/outbox-ports.ts'
@@ -39,7 +39,8 @@ export class MemoryOutboxStore implements OutboxStore {
   }
 
   /** Takes its row number now; it is committed when the returned function is called. */
-  begin(event: OutboxEvent): () => void {
+  begin(committed: OutboxEvent): () => void {
+    const event = storableEvent(committed)
     this.#lastRow += 1
     const row = this.#lastRow
     return () => {

@@ -1,5 +1,6 @@
 import type { EventEnd, Lead } from '../../core/outbox.ts'
 import type { WriteOutcome } from '../../core/record.ts'
+import { storableText } from '../../core/storable-text.ts'
 import type { Sent } from '../group-commit.ts'
 import type { TakenEvents } from '../taken-events.ts'
 import { answerAll } from './answers.ts'
@@ -47,7 +48,7 @@ async function writeFailed({ sink, holder, fence }: Lead, ends: readonly Failed[
   const failed = ends.toSorted((a, b) => a.row - b.row)
   const rows = await link.connections.run(link.sql['settle-failed'], [
     link.now(), sink, holder, fence,
-    numbers(failed, ({ row }) => row), texts(failed, ({ cause }) => storable(cause)),
+    numbers(failed, ({ row }) => row), texts(failed, ({ cause }) => storableText(cause)),
     numbers(failed, (end) => (end.kind === 'retry' ? Math.round(end.afterMs) : null)), texts(failed, (end) => String(end.kind === 'dead' && end.blocks)),
     texts(failed, (end) => String(end.kind === 'dead' || end.counted)), numbers(failed, ({ row }) => taken.attemptsOf(sink, row)),
   ], until)
@@ -69,9 +70,4 @@ function byLead(batch: readonly Settling[], open: readonly number[]): number[][]
     else group.push(place)
   }
   return [...groups.values()]
-}
-
-/** What a receiver says may be anything, and Postgres has no NUL in its texts. */
-function storable(cause: string): string {
-  return cause.replaceAll('\0', '\uFFFD')
 }

@@ -1,4 +1,4 @@
-import type { OutboxEvent } from '../../core/event.ts'
+import { storableEvent, type OutboxEvent } from '../../core/event.ts'
 import type { DoubtCause, KeyId, WriteOutcome } from '../../core/record.ts'
 import type { StoredReply } from '../../core/reply.ts'
 import type { Sent } from '../group-commit.ts'
@@ -120,15 +120,16 @@ function eventsInOrder(rows: readonly Completed[], places: readonly number[]): P
 }
 
 /** Ids, sinks, lanes, types, where the payloads begin and how long they are, and flaws. */
-export function packEvents(events: readonly { readonly event: OutboxEvent }[], packed: Packed): Value[] {
+export function packEvents(packedEvents: readonly { readonly event: OutboxEvent }[], packed: Packed): Value[] {
+  const events = packedEvents.map(({ event }) => storableEvent(event))
   const begins: number[] = []
   const lengths: number[] = []
-  for (const { event } of events) {
+  for (const event of events) {
     begins.push(packed.next)
     lengths.push(packed.add(event.payload))
   }
   return [
-    texts(events, ({ event }) => event.id), texts(events, ({ event }) => event.sink), texts(events, ({ event }) => event.lane), texts(events, ({ event }) => event.type),
-    numbers(begins, (begin) => begin), numbers(lengths, (length) => length), texts(events, ({ event }) => event.flaw),
+    texts(events, ({ id }) => id), texts(events, ({ sink }) => sink), texts(events, ({ lane }) => lane), texts(events, ({ type }) => type),
+    numbers(begins, (begin) => begin), numbers(lengths, (length) => length), texts(events, ({ flaw }) => flaw),
   ]
 }

@@ -4,6 +4,7 @@ import type { StoredReply } from '../../core/reply.ts'
 import type { Act, AuditEntry, Claim, ClaimOutcome, ClaimRequest, Completion, WriteOutcome } from '../../core/record.ts'
 import { isFree, onAbandon, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../core/transition.ts'
 import type { KeyRows, Found } from './key-rows.ts'
+import { performOutbox } from './outbox-operations.ts'
 import { BODY, columnsOf, replyOf, sealedText, type Row } from './rows.ts'
 import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredEvent, type WiredReply } from './wire.ts'
 
@@ -75,6 +76,8 @@ export function perform(call: Call, step: Step): Answer {
     case 'census': return ['census', rows.tally.inFlight, rows.tally.uncertain, rows.tally.completed]
     case 'secret': return ['secret', rows.secret(call[1])]
     case 'key-space': return ['key-space', rows.keySpace(call[1], call[2])]
+    case 'lead': case 'resign': case 'take': case 'settle-events': case 'arrivals': case 'outbox-census': case 'dead-letters': case 'redrive': case 'discard': case 'outbox-audit':
+      return performOutbox(call, step)
     default: return call satisfies never
   }
 }
@@ -91,7 +94,7 @@ function apply<Outcome>(step: Step, found: Found | undefined, judged: Judged<Out
 
 /** Events commit with the transition they belong to: a fenced or repeated write brings none. */
 function applyWithEvents(step: Step, found: Found | undefined, judged: Judged<WriteOutcome>, events: readonly OutboxEvent[]): WriteOutcome {
-  if (judged.change.kind === 'put') for (const event of events) step.rows.insertEvent(event, step.nowMs)
+  if (judged.change.kind === 'put') for (const event of events) step.rows.events.insert(event, step.nowMs)
   return apply(step, found, judged)
 }
 
@@ -137,7 +140,7 @@ function replyFrom([status, headers, trailers, body]: WiredReply, step: Step): S
 }
 
 function eventsFrom(events: readonly WiredEvent[], step: Step): OutboxEvent[] {
-  return events.map(([id, sink, lane, type, payload]) => ({ id, sink, lane, type, payload: bodyAt(payload, step.incoming) ?? NOTHING, flaw: null }))
+  return events.map(([id, sink, lane, type, payload, flaw]) => ({ id, sink, lane, type, payload: bodyAt(payload, step.incoming) ?? NOTHING, flaw }))
 }
 
 function claimAnswer(outcome: ClaimOutcome, step: Step): Answer {

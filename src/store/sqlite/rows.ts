@@ -1,7 +1,6 @@
 import { crc32 } from 'node:zlib'
 import type { Fields } from '../../core/headers.ts'
 import type { StoredReply } from '../../core/reply.ts'
-import type { OutboxEvent } from '../../core/event.ts'
 import type { DoubtCause, KeyRecord } from '../../core/record.ts'
 
 /*
@@ -121,10 +120,6 @@ export function checksumOf(values: readonly (string | number | Uint8Array | null
   }
   const head = crc32(text)
   return body === undefined ? head : crc32(body, head)
-}
-
-export function eventChecksum(event: OutboxEvent, committedAt: number): number {
-  return crc32(event.payload, crc32(`${event.id}\n${event.sink}\n${event.lane}\n${event.type}\n${committedAt}`))
 }
 
 function putReply(columns: Columns, stored: StoredReply): void {

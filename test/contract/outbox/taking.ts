@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { START_MS } from '../situation.ts'
-import { buried, dead, delivered, event, EVERYTHING, idsOf, led, retry, SINK, taken, takenOne, type OutboxHarness } from './situation.ts'
+import { ALL, buried, dead, delivered, event, EVERYTHING, idsOf, led, retry, SINK, taken, takenOne, type OutboxHarness } from './situation.ts'
 
 /** Heads of lanes, in the order in which they may be delivered. */
 export function takingContract(suite: Test, harness: OutboxHarness): void {
@@ -18,6 +18,18 @@ export function takingContract(suite: Test, harness: OutboxHarness): void {
     t.equal(events.length, 1, 'none of another sink')
     t.strictSame({ next, dueInMs }, { next: null, dueInMs: null })
     t.strictSame(await taken(outbox), ['a1'], 'taking changes nothing')
+  })
+
+  suite.test('an event with odd texts commits, and is delivered like any other', async (t) => {
+    const { outbox, commit, close } = await harness.open()
+    t.teardown(close)
+    const lead = await led(outbox)
+    await commit(event('a1', { lane: 'nul \0', type: 'half \ud83d' }), event('a2', { lane: 'half \udc00', flaw: 'the \0 and \ud83d' }), event('b1'))
+    const { events } = await outbox.take(EVERYTHING)
+    t.strictSame(events.map(({ id, lane, type }) => [id, lane, type]), [['b1', 'b', 'charge.created'], ['a1', 'nul \uFFFD', 'half \uFFFD']])
+    t.match(await outbox.deadLetters(ALL, 10, null), [{ id: 'a2', lane: 'half \uFFFD', cause: 'the \uFFFD and \uFFFD' }])
+    t.equal(await outbox.settle(lead, events.map(delivered)), 'written')
+    t.strictSame(await taken(outbox), [])
   })
 
   suite.test('events of a lane stand together in the order of their commits, as many as are wanted of each', async (t) => {
