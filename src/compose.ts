@@ -4,6 +4,7 @@ import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
 import { Breaker } from './core/breaker.ts'
 import { RetryBudget } from './core/budget.ts'
+import type { Ringer } from './core/outbox-ports.ts'
 import { StoreUnavailable, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
@@ -91,9 +92,10 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const breaker = config.breaker === null ? null : new Breaker(config.breaker)
   let stopping = false
   const retrying: RetryDependencies = { clock, random, meter, pools, breaker, underWay, stopping: () => stopping }
-  const inquiries = new Inquiries({ store, upstream: asked, clock, random, meter, journal, underWay, limits: config.limits, routes: () => policies.routes, stopping: () => stopping })
+  const bell: Ringer = { ring: () => undefined } // nobody delivers yet
+  const inquiries = new Inquiries({ store, bell, service: config.service, upstream: asked, clock, random, meter, journal, underWay, limits: config.limits, routes: () => policies.routes, stopping: () => stopping })
   const flow: FlowDependencies = {
-    ...retrying, store, replies, upstream, meter, journal, leases, inquiries, unsettled, life: { over: false },
+    ...retrying, store, replies, upstream, meter, journal, leases, inquiries, bell, unsettled, life: { over: false },
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),

@@ -4,11 +4,14 @@ import type { Config } from '../config/config.ts'
 import { loadFrom } from '../config/load.ts'
 import { formatMistake } from '../config/mistakes.ts'
 import type { Environment } from '../config/substitute.ts'
+import type { OutboxEvent } from '../core/event.ts'
+import { completedBy, eventsOf } from '../core/outbox-events.ts'
+import { readDraft } from '../core/read-draft.ts'
 import { readKey, keyDigest, KEY_HEADER } from '../core/key.ts'
 import { keysMeant } from '../core/key-source.ts'
 import { StoreUnavailable, type KeyStore } from '../core/ports.ts'
 import type { Act, KeyRecord, Resolution } from '../core/record.ts'
-import { storable } from '../core/reply.ts'
+import { storable, type StoredReply } from '../core/reply.ts'
 import { systemClock, timeText } from '../host/clock.ts'
 import { systemRandom } from '../host/random.ts'
 import type { Flags } from './arguments.ts'
@@ -77,7 +80,9 @@ async function perform(command: KeysCommand, desk: Desk, output: Output): Promis
     }
     case 'resolve': {
       const record = await desk.doubt(onlyOne(await desk.candidates(command.selector)))
-      await desk.resolve(record, await resolutionOf(command.resolution, record, desk.config), actOf(command.signature))
+      const resolution = await resolutionOf(command.resolution, record, desk.config)
+      await desk.resolve(record, resolution, actOf(command.signature))
+      for (const flaw of flawsOf(resolution)) output.complaint(flaw)
       const done = command.resolution.as === 'completed' ? `completed with status ${command.resolution.status}` : 'not executed, so the key is free: the next request with it runs'
       return say(`${record.operationRef}: ${done}`, { operation: record.operationRef, done: 'resolve', as: command.resolution.as })
     }
@@ -166,13 +171,29 @@ async function writeBody(path: string, record: KeyRecord): Promise<void> {
   }
 }
 
-async function resolutionOf(wish: ResolutionWish, { operationRef }: KeyRecord, config: Config): Promise<Resolution> {
-  if (wish.as === 'not-executed') return { as: wish.as, operationRef }
-  const { status, bodyFile, fields } = wish
-  if (bodyFile === null) return { as: wish.as, reply: { kind: 'not-kept', status }, events: [] }
+async function resolutionOf(wish: ResolutionWish, record: KeyRecord, config: Config): Promise<Resolution> {
+  if (wish.as === 'not-executed') return { as: wish.as, operationRef: record.operationRef }
+  const reply = await replyOf(wish, config)
+  return { as: wish.as, reply, events: eventsBy(reply, record, config) }
+}
+
+/** What waits for the reply leaves with it, as if it had come by itself. */
+function eventsBy(reply: StoredReply, { operationRef, outbox }: KeyRecord, { service }: Config): readonly OutboxEvent[] {
+  const draft = outbox === null ? null : readDraft(outbox)
+  if (draft === undefined) throw new Declined(`${operationRef} has events that cannot be built here: what they are made of was sealed under a key that is not among store.sealing.keys, or written by another version`)
+  return eventsOf(draft, completedBy(reply), { service, operationRef, timeMs: systemClock().wallMs() })
+}
+
+function flawsOf(resolution: Resolution): string[] {
+  const events = resolution.as === 'completed' ? resolution.events : []
+  return events.flatMap(({ id, sink, flaw }) => (flaw === null ? [] : [`its event ${id} for ${sink} could not be built, and is a dead letter: ${flaw}`]))
+}
+
+async function replyOf({ status, bodyFile, fields }: Extract<ResolutionWish, { as: 'completed' }>, config: Config): Promise<StoredReply> {
+  if (bodyFile === null) return { kind: 'not-kept', status }
   const body = await readFile(bodyFile).catch((error: unknown) => { throw new Declined(`${bodyFile} cannot be read: ${codeOf(error)}`) })
   if (body.length > config.limits.keptReplyBytes) throw new Declined(`${bodyFile} has ${body.length} bytes, and a reply is kept up to ${config.limits.keptReplyBytes} (limits.kept_reply); without --body-file the key is completed without its body`)
-  return { as: wish.as, reply: { kind: 'kept', reply: { status, headers: storable(fields), body, trailers: [] } }, events: [] }
+  return { kind: 'kept', reply: { status, headers: storable(fields), body, trailers: [] } }
 }
 
 function codeOf(error: unknown): string {

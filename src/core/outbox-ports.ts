@@ -35,6 +35,12 @@ export interface Stores {
   readonly outbox: OutboxStore
 }
 
+/** Tells the relays of all processes that events of a sink were committed; one that is not told finds them a little later. */
+export interface Ringer {
+  /** never throws, and is never waited for */
+  ring(sink: string): void
+}
+
 /** Where events go. */
 export interface Sink {
   readonly name: string

@@ -62,6 +62,7 @@ export function request(key: string, holder: string, changes: Partial<ClaimReque
     retentionMs: RETENTION_MS,
     onOrphan: { kind: 'hold' },
     probe: null,
+    outbox: null,
     ...changes,
   }
 }

@@ -183,7 +183,7 @@ function request(more: Partial<ClaimRequest>): ClaimRequest {
   return {
     id: 'A'.repeat(43), keyDigest: 'B'.repeat(22), operationRef: `op_${more.holder}`, fingerprint: 'C'.repeat(43), spec: '[1,"raw",[]]',
     parts: 'm.t.h.b', holder: 'holder', route: 'charge', leaseMs: 60_000, retentionMs: 60_000,
-    onOrphan: { kind: 'hold' }, probe: null, ...more,
+    onOrphan: { kind: 'hold' }, probe: null, outbox: null, ...more,
   }
 }
 

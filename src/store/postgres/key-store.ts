@@ -100,7 +100,7 @@ class PostgresKeyStore implements KeyStore {
   }
 
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome> {
-    return this.#claims.submit(request, 0, givenUp)
+    return this.#claims.submit(request, request.outbox?.length ?? 0, givenUp)
   }
 
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]> {

@@ -58,7 +58,7 @@ export class Records {
       const rows = await this.#found(by, limit)
       const records = rows.map(recordOf)
       // what is found by its id is for a client who waits for it, or whose holder was fenced
-      const doubtful = rows.some((row, i) => records[i]?.state === 'completed' && isReplicated(row, 22))
+      const doubtful = rows.some((row, i) => records[i]?.state === 'completed' && isReplicated(row, 23))
       if (!doubtful || await this.#confirmed(id, until)) return records
     }
   }

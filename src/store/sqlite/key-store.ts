@@ -74,7 +74,7 @@ class EmbeddedKeyStore implements KeyStore {
   }
 
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome> {
-    return this.#calls.submit(() => claimCall(request), 0, givenUp).then(({ answer, bodies }) => claimOutcome(answer, bodies, request))
+    return this.#calls.submit(() => claimCall(request), request.outbox?.length ?? 0, givenUp).then(({ answer, bodies }) => claimOutcome(answer, bodies, request))
   }
 
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]> {
@@ -189,9 +189,9 @@ class EmbeddedKeyStore implements KeyStore {
   }
 }
 
-function claimCall({ id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe }: ClaimRequest): Call {
+function claimCall({ id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe, outbox }: ClaimRequest): Call {
   const within = onOrphan.kind === 'take' ? onOrphan.withinMs : null
-  return ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within, probe]
+  return ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within, probe, outbox]
 }
 
 function writeOutcome(answer: Answer): WriteOutcome {
@@ -207,7 +207,7 @@ function claimOutcome(answer: Answer, bodies: readonly Uint8Array[], { id, holde
     }
     case 'busy': return { kind: 'busy', retryAfterMs: answer[1], operationRef: answer[2] }
     case 'mismatch': return { kind: 'mismatch', spec: answer[1], parts: answer[2], operationRef: answer[3] }
-    case 'uncertain': return { kind: 'uncertain', since: answer[1], cause: answer[2], operationRef: answer[3], fence: answer[4], probe: answer[5], ageMs: answer[6] }
+    case 'uncertain': return { kind: 'uncertain', since: answer[1], cause: answer[2], operationRef: answer[3], fence: answer[4], probe: answer[5], outbox: answer[7], ageMs: answer[6] }
     case 'written': case 'fenced': case 'records': case 'count': case 'census': case 'secret': case 'key-space': case 'eviction': case 'forgetting': case 'audit': case 'failed':
     case 'leading': case 'following': case 'taken': case 'sinks': case 'letters': case 'redriven': case 'acts': return surprised(answer)
     default: return answer satisfies never

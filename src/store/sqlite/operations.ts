@@ -126,9 +126,9 @@ function sweep(step: Step, limit: number): number {
 }
 
 function requestOf(call: Call & ['claim', ...unknown[]]): ClaimRequest {
-  const [, id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, takeWithinMs, probe] = call
+  const [, id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, takeWithinMs, probe, outbox] = call
   const onOrphan = takeWithinMs === null ? { kind: 'hold' as const } : { kind: 'take' as const, withinMs: takeWithinMs }
-  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe }
+  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe, outbox }
 }
 
 function claimOf(call: readonly [kind: string, id: string, holder: string, fence: number, ...unknown[]]): Claim {
@@ -149,7 +149,7 @@ function claimAnswer(outcome: ClaimOutcome, step: Step): Answer {
     case 'replay': return ['replay', wiredReply(outcome.reply, step.outgoing), outcome.fence, outcome.fingerprint, outcome.spec, outcome.parts, outcome.operationRef, outcome.retainUntil]
     case 'busy': return ['busy', outcome.retryAfterMs, outcome.operationRef]
     case 'mismatch': return ['mismatch', outcome.spec, outcome.parts, outcome.operationRef]
-    case 'uncertain': return ['uncertain', outcome.since, outcome.cause, outcome.operationRef, outcome.fence, outcome.probe, outcome.ageMs]
+    case 'uncertain': return ['uncertain', outcome.since, outcome.cause, outcome.operationRef, outcome.fence, outcome.probe, outcome.ageMs, outcome.outbox]
     default: return outcome satisfies never
   }
 }

@@ -16,7 +16,7 @@ export type WiredEvent = [id: string, sink: string, lane: string, type: string, 
 
 export type Call =
   | ['claim', id: string, keyDigest: string, operationRef: string, fingerprint: string, spec: string, parts: Parts, holder: string, route: string,
-      leaseMs: number, retentionMs: number, takeWithinMs: number | null, probe: string | null]
+      leaseMs: number, retentionMs: number, takeWithinMs: number | null, probe: string | null, outbox: string | null]
   | ['renew', id: string, holder: string, fence: number, leaseMs: number]
   | ['complete', id: string, holder: string, fence: number, attempts: number, reply: WiredReply, events: WiredEvent[]]
   | ['release', id: string, holder: string, fence: number]
@@ -40,7 +40,7 @@ export type Answer =
   | ['replay', reply: WiredReply, fence: number, fingerprint: string, spec: string, parts: Parts, operationRef: string, retainUntil: number]
   | ['busy', retryAfterMs: number, operationRef: string]
   | ['mismatch', spec: string, parts: Parts, operationRef: string]
-  | ['uncertain', since: number, cause: DoubtCause, operationRef: string, fence: number, probe: string | null, ageMs: number]
+  | ['uncertain', since: number, cause: DoubtCause, operationRef: string, fence: number, probe: string | null, ageMs: number, outbox: string | null]
   | ['written']
   | ['fenced']
   | ['eviction', eviction: Eviction]

@@ -12,7 +12,7 @@ with asked as (
     with ordinality as a (holder, fence, attempts, status, place, headers, trailers, body, n)
 ), completed as (
   update {schema}.key_record k
-     set state = 'completed', completed_at = a.now, lease_until = null, since = null, cause = null, probe = null,
+     set state = 'completed', completed_at = a.now, lease_until = null, since = null, cause = null, probe = null, outbox = null,
          attempts = k.attempts + a.attempts, status = a.status,
          headers = convert_from(substring($7::bytea from a.place for a.headers), 'UTF8'),
          trailers = convert_from(substring($7::bytea from a.place + a.headers for a.trailers), 'UTF8'),

@@ -4,7 +4,7 @@
 -- $10 ids, $11 sinks, $12 lanes, $13 types of events, $14 their payloads, one behind the other, $15 where each begins (from 1), $16 its length, $17 its flaw
 with resolved as (
   update {schema}.key_record k
-     set holder = 'resolver', fence = k.fence + 1, state = 'completed', since = null, cause = null, probe = null,
+     set holder = 'resolver', fence = k.fence + 1, state = 'completed', since = null, cause = null, probe = null, outbox = null,
          completed_at = t.now, status = $6::int, headers = $7::text, trailers = $8::text, body = $9::bytea,
          retain_until = greatest(k.retain_until, t.now + k.retain_until - k.created_at)
     from (select coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint) as now) t
