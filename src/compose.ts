@@ -4,7 +4,6 @@ import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
 import { Breaker } from './core/breaker.ts'
 import { RetryBudget } from './core/budget.ts'
-import type { Ringer } from './core/outbox-ports.ts'
 import { StoreUnavailable, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
@@ -16,7 +15,6 @@ import { JwtVerifier } from './identity/jwt.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
 import { openStore, type StoreSeams } from './open-store.ts'
 import { Bell } from './relay/bell.ts'
-import { ringing } from './relay/ringing.ts'
 import { Relays } from './relays.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
 import { NO_ROUTE } from './request/admit.ts'
@@ -66,9 +64,8 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
-  const { store: keys, replies, wakeups, fleet, outbox } = await openStore({ config, clock, random, meter, journal }, seams)
+  const { store, replies, wakeups, fleet, outbox } = await openStore({ config, clock, random, meter, journal }, seams)
   const bell = new Bell(wakeups, clock)
-  const store = ringing(keys, bell)
   const relays = new Relays({ store: outbox, bell, clock, random, meter: meter.relay, journal })
   const policies = await inForce(config, store, journal)
   await relays.start(config.sinks).catch(async (error: unknown) => {
@@ -92,7 +89,6 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const breaker = config.breaker === null ? null : new Breaker(config.breaker)
   let stopping = false
   const retrying: RetryDependencies = { clock, random, meter, pools, breaker, underWay, stopping: () => stopping }
-  const bell: Ringer = { ring: () => undefined } // nobody delivers yet
   const inquiries = new Inquiries({ store, bell, service: config.service, upstream: asked, clock, random, meter, journal, underWay, limits: config.limits, routes: () => policies.routes, stopping: () => stopping })
   const flow: FlowDependencies = {
     ...retrying, store, replies, upstream, meter, journal, leases, inquiries, bell, unsettled, life: { over: false },

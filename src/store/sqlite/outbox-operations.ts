@@ -54,7 +54,7 @@ function take([, sink, after, lanes, perLane, bytes, busy]: OutboxCall & ['take'
   let dueInMs: number | null = null
   for (let looks = lanes * LOOKS_PER_LANE + busy.length; looks > 0 && found < lanes; looks -= 1) {
     const lane = events.nextLane(sink, last)
-    if (lane === undefined) return ['taken', taken, null, dueInMs]
+    if (lane === undefined) return ['taken', taken, nowMs, null, dueInMs]
     const behind = last
     last = lane
     if (passed.has(lane) || events.isBlocked(sink, lane)) continue
@@ -64,14 +64,14 @@ function take([, sink, after, lanes, perLane, bytes, busy]: OutboxCall & ['take'
       if (restsMs > 0 && place === 0) dueInMs = Math.min(dueInMs ?? Infinity, restsMs)
       if (restsMs > 0) break
       sum += event.payload.length
-      if (sum > bytes && taken.length > 0) return ['taken', taken, place === 0 ? behind : lane, dueInMs]
+      if (sum > bytes && taken.length > 0) return ['taken', taken, nowMs, place === 0 ? behind : lane, dueInMs]
       const { id, type, payload } = event
       taken.push([{ row, id, lane, type, committedAt, attempts: fate.attempts, firstFailedMs: fate.firstFailedAt === null ? null : nowMs - fate.firstFailedAt }, outgoing.add(payload)])
       place += 1
     }
     if (place > 0) found += 1
   }
-  return ['taken', taken, last, dueInMs]
+  return ['taken', taken, nowMs, last, dueInMs]
 }
 
 function settle(sink: string, end: EventEnd, before: number | null, { rows: { events }, nowMs }: Step): void {

@@ -34,10 +34,10 @@ export class EmbeddedOutboxStore implements OutboxStore {
   async take({ sink, after, lanes, perLane, bytes, busy }: Wanted): Promise<Taken> {
     const { answer, bodies } = await this.#ask(['take', sink, after, lanes, perLane, bytes, busy])
     if (answer[0] !== 'taken') return surprised(answer)
-    const [, wired, next, dueInMs] = answer
+    const [, wired, at, next, dueInMs] = answer
     const events = wired.map(([event, place]) => ({ ...event, payload: copyOf(place, bodies) ?? new Uint8Array(0) }))
     this.#taken.took(sink, events)
-    return { events, next, dueInMs }
+    return { events, at, next, dueInMs }
   }
 
   async settle(lead: Lead, ends: readonly EventEnd[]): Promise<WriteOutcome> {

@@ -20,7 +20,7 @@ export type OutboxCall =
 export type OutboxAnswer =
   | ['leading', fence: number]
   | ['following', againMs: number]
-  | ['taken', events: (readonly [Omit<WaitingEvent, 'payload'>, payload: Place])[], next: string | null, dueInMs: number | null]
+  | ['taken', events: (readonly [Omit<WaitingEvent, 'payload'>, payload: Place])[], at: number, next: string | null, dueInMs: number | null]
   | ['sinks', sinks: SinkCensus[]]
   | ['letters', letters: (readonly [Omit<DeadLetter, 'payload'>, payload: Place])[]]
   | ['redriven', redriven: Redriven]

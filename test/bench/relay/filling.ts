@@ -34,7 +34,7 @@ async function commit(store: KeyStore, n: number, lanes: number): Promise<void> 
   const operationRef = randomUUID()
   const outcome = await store.claim({
     id, keyDigest: id, operationRef, fingerprint: id, spec: id, parts: '', holder: randomUUID(), route: 'bench',
-    leaseMs: 60_000, retentionMs: 3_600_000, onOrphan: { kind: 'hold' }, probe: null,
+    leaseMs: 60_000, retentionMs: 3_600_000, onOrphan: { kind: 'hold' }, probe: null, outbox: null,
   })
   if (outcome.kind !== 'claimed') throw new Error(`the claim of key ${n} ended as ${outcome.kind}`)
   const lane = `customer-${n % lanes}`

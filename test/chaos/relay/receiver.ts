@@ -36,7 +36,8 @@ export async function startReceiver(t: Pick<Test, 'teardown'>, answer: (id: stri
       const id = String(request.headers['webhook-id'])
       const end = answer(id)
       if (end === 'cut') return void request.socket.destroy()
-      const { lane, place } = JSON.parse(body) as { lane: string, place: number }
+      const event = JSON.parse(body) as { lane: string, place: number, data?: { lane: string } }
+      const { lane, place } = { ...event, ...event.data }
       if ((bodies.get(id) ?? body) !== body) forged.push(id)
       bodies.set(id, body)
       if (end === 'lost' || end < 300) {
