@@ -123,7 +123,10 @@ export class Relay {
       const resigns = term.trusted
       term.end('stopped')
       await closed // what was aborted has ended: the next term must not send what this one may still be sending
+      // what is shown of a sink is its leader's to show
       meter.leads(sink.name, false)
+      meter.paused(sink.name, 'no')
+      meter.catchingUp(sink.name, null)
       journal.info('relay.leads-no-more', { sink: sink.name, fence: term.lead.fence, why: await term.over })
       if (resigns) {
         await store.resign(term.lead)
@@ -142,7 +145,7 @@ export class Relay {
       if (!term.trusted || this.#begun !== null) return false
       this.#begun = this.#sinkBegins()
       if (await Promise.race([this.#begun, over])) {
-        if (!this.#disabled) meter.paused(sink.name, 'no')
+        meter.paused(sink.name, this.#disabled ? 'disabled' : 'no')
         return term.trusted
       }
       if (!term.trusted) return false

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { startForTest, until } from '../support/start-sidecar.ts'
 import { startReceiver } from '../chaos/relay/receiver.ts'
@@ -60,4 +63,17 @@ test('a reload starts what is new, replaces what has changed, and leaves the res
   await until(async () => ({ status: led(), headers: {}, body: '', problem: null }), ({ status }) => status === 3)
   t.equal(await running.metric('onceward_relay_leader{sink="other"}'), 1)
   t.equal(running.log().split('relay.leads-no-more').length - 1, 1, 'one was replaced')
+})
+
+test('events for a sink that is not configured any more stay, are told of and shown', async (t) => {
+  const away = await startReceiver(t, () => 500)
+  const dataDir = mkdtempSync(join(tmpdir(), 'onceward-outbox-'))
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
+  const origin = await chargeService(t)
+  const before = await startForTest(t, origin, { yaml: yaml(hook(away.url)), dataDir })
+  t.equal((await before.post('a', { body: '{"lane":"a"}' })).status, 201)
+  await before.stop()
+  const after = await startForTest(t, origin, { yaml: yaml('').replace(/ +outbox: .*\n|sinks:\n/g, ''), dataDir })
+  await until(async () => ({ status: after.log().includes('outbox.sink-not-configured') ? 1 : 0, headers: {}, body: '', problem: null }), ({ status }) => status === 1)
+  t.ok(await after.metric('outbox_lag_seconds{sink="hook"}') > 0)
 })

@@ -239,6 +239,7 @@ test('a sink that wants nothing any more is left alone until a restart', async (
   t.equal(journal.events.filter((name) => name === 'sink.disabled').length, 1)
   t.equal(store.waiting, 10)
   await one.stop()
+  t.equal(meter.why, 'no', 'another one may lead now, and show it')
 })
 
 test('an outage of the sink costs no event an attempt, and ends in one probe', async (t) => {
