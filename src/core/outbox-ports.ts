@@ -46,10 +46,14 @@ export interface Sink {
   readonly name: string
   readonly kind: SinkKind
   readonly shape: SinkShape
-  /** calls of `deliver` that may be out at once; 1 where one has to end before the next begins */
+  /**
+   * Calls of `deliver` that may be out at once. 1 where one has to end before the next begins, and what it delivered has to be
+   * settled (or the lead lost): such a sink may remember what it published only until then.
+   */
   readonly atOnce: number
   /**
-   * Called when this process begins to lead, before the first delivery. Makes sure that an earlier leader publishes nothing
+   * Called when this process begins to lead, before the first delivery, and again while it leads before the first delivery after a
+   * failure that was the sink's: what fenced it may have been the receiver's own impatience. Makes sure that an earlier leader publishes nothing
    * more, where the receiver can do that. Rejects with an Error whose message names no secret: then it is called again later.
    */
   begin(): Promise<void>

@@ -69,7 +69,7 @@ class KafkaSink implements Sink {
   }
 
   async deliver(batch: readonly Outgoing[], signal: AbortSignal): Promise<readonly Delivery[]> {
-    const givenUp = lostTo(new KafkaFailure('silent', 'given up'))
+    const givenUp = lostTo(new KafkaFailure('silent', 'given up'), 'unknown')
     if (batch.length === 0 || signal.aborted || this.#closed.signal.aborted) return batch.map(() => givenUp)
     const patience = new Patience(this.#clock, this.#timeoutMs, [signal, this.#closed.signal])
     try {

@@ -88,7 +88,7 @@ export async function produce(context: ProduceContext, identity: Identity, event
         identity.spoiled ||= failure.kind !== 'unreachable' || piece.sent
         context.cluster.forgetLayout()
         lost.set(piece.partition, failure)
-        for (const { row } of piece.events) ends.set(row, lostTo(failure))
+        for (const { row } of piece.events) ends.set(row, lostTo(failure, failure.unknown ? 'unknown' : 'sink'))
       }
     }
     const waits = left.some((piece) => piece.sent)
@@ -110,8 +110,9 @@ export function failureOf(error: unknown): KafkaFailure {
   throw error
 }
 
-export function lostTo(failure: KafkaFailure): Delivery {
-  return { kind: 'retryable', cause: failure.message, blame: failure.unknown ? 'unknown' : 'sink', notBeforeMs: null }
+/** Where the events themselves were not what was asked about, or may have been. */
+export function lostTo(failure: KafkaFailure, blame: 'sink' | 'unknown' = 'sink'): Delivery {
+  return { kind: 'retryable', cause: failure.message, blame, notBeforeMs: null }
 }
 
 function pieces(events: readonly Outgoing[], partitions: number): Piece[] {

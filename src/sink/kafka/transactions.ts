@@ -3,7 +3,7 @@ import { FENCED, KafkaFailure } from './failure.ts'
 import { partitionOf } from './partition.ts'
 import type { Patience } from './patience.ts'
 import { failureOf, lostTo, produce, type Identity, type ProduceContext } from './produce.ts'
-import { encodeNote, NOTES, Published } from './published.ts'
+import { encodeNote, NOTES, Published, type Place, type StoredNote } from './published.ts'
 
 /*
  * Publishes batches as transactions, each with a note of what it published (published.ts).
@@ -24,7 +24,7 @@ type State =
   | { readonly kind: 'ready' }
   | { readonly kind: 'fenced' }
   | { readonly kind: 'aborting', readonly ended: boolean }
-  | { readonly kind: 'committing', readonly slot: number, readonly counter: number, readonly events: readonly Outgoing[] }
+  | { readonly kind: 'committing', readonly place: Place, readonly events: readonly Outgoing[] }
 
 export interface TransactionContext extends ProduceContext {
   readonly transactionalId: string
@@ -43,6 +43,8 @@ export class TransactionalProducer {
   #state: State = { kind: 'none' }
   #identity: Identity = { id: -1n, epoch: -1, sequences: new Map(), spoiled: false }
   #published = new Published()
+  /** what the call before answered: by the next one the relay has settled it (core/outbox-ports.ts) */
+  #answered: readonly Outgoing[] = []
 
   constructor(context: TransactionContext) {
     this.#context = context
@@ -51,18 +53,20 @@ export class TransactionalProducer {
   async begin(patience: Patience): Promise<void> {
     this.#state = { kind: 'none' }
     await this.#initialise(false, patience)
-    this.#published = await this.#readNotes(patience)
+    const notes: StoredNote[] = []
+    for (let slot = 0; slot < NOTES; slot += 1) notes.push(await this.#readNote(slot, patience))
+    this.#published = new Published(notes)
+    this.#answered = []
     this.#state = { kind: 'ready' }
   }
 
   /** One delivery for each event, by its row. Never rejects. */
   async deliver(events: readonly Outgoing[], patience: Patience): Promise<Map<number, Delivery>> {
     const ends = new Map<number, Delivery>()
+    this.#published.told(this.#answered)
     try {
       await this.#settle(patience)
-      const known = events.filter((event) => this.#published.has(event))
-      this.#published.told(known)
-      for (const { row } of known) ends.set(row, { kind: 'delivered' })
+      for (const event of events) if (this.#published.has(event)) ends.set(event.row, { kind: 'delivered' })
       const fresh = events.filter(({ row }) => !ends.has(row))
       for (const part of parts(fresh)) {
         for (const [row, end] of await this.#transaction(part, patience)) ends.set(row, end)
@@ -72,6 +76,7 @@ export class TransactionalProducer {
       this.#lose(events, failureOf(error), ends)
     }
     this.#lose(events, new KafkaFailure('unreachable', 'an earlier transaction failed'), ends)
+    this.#answered = events.filter(({ row }) => ends.get(row)?.kind === 'delivered')
     return ends
   }
 
@@ -80,19 +85,18 @@ export class TransactionalProducer {
   }
 
   async #transaction(events: readonly Outgoing[], patience: Patience): Promise<Map<number, Delivery>> {
-    const { slot, counter } = this.#published.next()
+    const place = this.#published.next()
     this.#state = { kind: 'aborting', ended: false }
     try {
-      await this.#join(events, slot, patience)
+      await this.#join(events, place.slot, patience)
       const ends = await produce(this.#context, this.#identity, events, patience)
       const lost = [...ends.values()].find((end) => end.kind === 'retryable' && end.blame !== 'event')
       if (lost !== undefined) return await this.#abandon(events, ends, lost, patience)
       const written = events.filter(({ row }) => ends.get(row)?.kind === 'delivered')
-      await this.#note(slot, counter, written, patience)
-      this.#state = { kind: 'committing', slot, counter, events: written }
+      await this.#note(place, written, patience)
+      this.#state = { kind: 'committing', place, events: written }
       await this.#settle(patience)
       if (!written.every((event) => this.#published.has(event))) throw new KafkaFailure('answered', 'the transaction was aborted')
-      this.#published.told(written)
       return ends
     } catch (error) {
       const failure = this.#failed(error)
@@ -135,11 +139,11 @@ export class TransactionalProducer {
     }
   }
 
-  async #finishCommit({ slot, counter, events }: Extract<State, { kind: 'committing' }>, patience: Patience): Promise<void> {
+  async #finishCommit({ place, events }: Extract<State, { kind: 'committing' }>, patience: Patience): Promise<void> {
     const committed = await this.#end(true, patience)
     // The note is what decides, where the answer does not say it: it is there exactly if the transaction is.
-    if (committed || (await this.#readNote(slot, patience)).counter === counter) {
-      this.#published.commit(slot, counter, events)
+    if (committed || (await this.#readNote(place.slot, patience)).counter === place.counter) {
+      this.#published.commit(place, events)
       this.#state = { kind: 'ready' }
     } else {
       this.#state = { kind: 'aborting', ended: true }
@@ -191,24 +195,15 @@ export class TransactionalProducer {
     await cluster.requestCoordinator('transaction', transactionalId, false, patience, addOffsetsToTxnV3.api, transactionalId, id, epoch, this.#group(slot))
   }
 
-  async #note(slot: number, counter: number, written: readonly Outgoing[], patience: Patience): Promise<void> {
+  async #note({ slot, counter, open }: Place, written: readonly Outgoing[], patience: Patience): Promise<void> {
     const { cluster, transactionalId, topic } = this.#context
     const group = this.#group(slot)
-    const partitions = [{ partitionIndex: 0, committedOffset: BigInt(counter), committedLeaderEpoch: -1, committedMetadata: encodeNote(written) }]
+    const partitions = [{ partitionIndex: 0, committedOffset: BigInt(counter), committedLeaderEpoch: -1, committedMetadata: encodeNote(written, open) }]
     await cluster.requestCoordinator('group', group, false, patience, cluster.library.txnOffsetCommitV3.api,
       transactionalId, group, this.#identity.id, this.#identity.epoch, -1, '', null, [{ name: topic, partitions }])
   }
 
-  async #readNotes(patience: Patience): Promise<Published> {
-    const published = new Published()
-    for (let slot = 0; slot < NOTES; slot += 1) {
-      const { counter, metadata } = await this.#readNote(slot, patience)
-      if (counter >= 0) published.load(slot, counter, metadata)
-    }
-    return published
-  }
-
-  async #readNote(slot: number, patience: Patience): Promise<{ readonly counter: number, readonly metadata: string }> {
+  async #readNote(slot: number, patience: Patience): Promise<StoredNote> {
     const { cluster, topic } = this.#context
     const group = this.#group(slot)
     const { topics } = await cluster.requestCoordinator('group', group, true, patience, cluster.library.offsetFetchV7.api, [{ groupId: group, topics: [{ name: topic, partitionIndexes: [0] }] }], true)
@@ -224,7 +219,7 @@ export class TransactionalProducer {
 /** Halved until what is noted down of each fits. */
 function parts(events: readonly Outgoing[]): (readonly Outgoing[])[] {
   if (events.length === 0) return []
-  if (events.length === 1 || (events.length <= NOTED_EVENTS && encodeNote(events) !== null)) return [events]
+  if (events.length === 1 || (events.length <= NOTED_EVENTS && encodeNote(events, 0) !== null)) return [events]
   const half = Math.ceil(events.length / 2)
   return [...parts(events.slice(0, half)), ...parts(events.slice(half))]
 }

@@ -37,8 +37,9 @@ export async function makeTopic(at: Address, name: string, partitions: number, s
     await createTopicsV5.api.async(connection, [{ name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs }], WITHIN_MS, false)
     for (;;) {
       try {
-        const { topics } = await metadataV9.api.async(connection, [name])
-        if (topics[0]?.partitions.length === partitions && topics[0].partitions.every(({ leaderId }) => leaderId >= 0)) return
+        // that a leader is named does not mean that it knows: so each partition is asked for its end
+        for (let partition = 0; partition < partitions; partition += 1) await endOf(connection, name, partition, 0)
+        return
       } catch {
         // it takes a moment until the broker has heard of it
       }
@@ -47,7 +48,10 @@ export async function makeTopic(at: Address, name: string, partitions: number, s
   })
 }
 
-/** All that a reader of this isolation sees now, partition by partition, in order. */
+/**
+ * All that a reader of this isolation sees, partition by partition, in order. One of committed records waits a while for open
+ * transactions: the coordinator answers a commit before the partitions have heard of it.
+ */
 export async function readTopic(at: Address, topic: string, isolation: Isolation): Promise<KafkaRecord[]> {
   return connected(at, async (connection) => {
     const { topics } = await metadataV9.api.async(connection, [topic])
@@ -61,9 +65,12 @@ export async function readTopic(at: Address, topic: string, isolation: Isolation
 
 async function readPartition(connection: Connection, topic: string, partition: number, isolation: Isolation): Promise<KafkaRecord[]> {
   const isolationLevel = CODES[isolation]
-  // -1: for this isolation the end is the last stable offset, or the high watermark
-  const listed = await listOffsetsV6.api.async(connection, -1, isolationLevel, [{ name: topic, partitions: [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp: -1n }] }])
-  const end = listed.topics[0]?.partitions[0]?.offset ?? 0n
+  const givenUpAt = Date.now() + WITHIN_MS
+  let end = await endOf(connection, topic, partition, isolationLevel)
+  while (end < await endOf(connection, topic, partition, CODES.read_uncommitted) && Date.now() < givenUpAt) {
+    await new Promise((resolve) => { setTimeout(resolve, 10) })
+    end = await endOf(connection, topic, partition, isolationLevel)
+  }
   const seen: KafkaRecord[] = []
   for (let offset = 0n; offset < end;) {
     const { responses } = await fetchV12.api.async(connection, 100, 1, 16_777_216, isolationLevel, 0, -1,
@@ -84,6 +91,12 @@ async function readPartition(connection: Connection, topic: string, partition: n
     }
   }
   return seen
+}
+
+/** The last stable offset, or the high watermark. */
+async function endOf(connection: Connection, topic: string, partition: number, isolationLevel: number): Promise<bigint> {
+  const { topics } = await listOffsetsV6.api.async(connection, -1, isolationLevel, [{ name: topic, partitions: [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp: -1n }] }])
+  return topics[0]?.partitions[0]?.offset ?? 0n
 }
 
 /** As Apache's consumer does it: a producer's records are dropped from the first offset of an aborted transaction to its marker. */
