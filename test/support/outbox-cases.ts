@@ -127,7 +127,7 @@ export function outboxCases(suite: Test, sceneOf: () => Promise<OutboxScene>): v
   })
 }
 
-function folderFor(t: Test, service: AskableService, store: string): { readonly dataDir: string, readonly config: string, start(): Promise<Running> } {
+function folderFor(t: Test, service: AskableService, store: string): { readonly dataDir: string, readonly config: string, readonly start: () => Promise<Running> } {
   const dataDir = mkdtempSync(join(tmpdir(), 'onceward-outbox-'))
   t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
   const config = join(dataDir, 'onceward.yaml')
