@@ -41,9 +41,9 @@ async function scene(outcome: AttemptOutcome, options: { readonly afterMs?: numb
 }
 
 async function sent(clock: FakeClock, flow: FlowOfOneProcess, key: string, body = BODY): Promise<void> {
-  let over = false
-  void flow.send(key, { body }).then(() => { over = true })
-  for (let i = 0; i < 20 && !over; i += 1) await clock.advance(10)
+  const answer = flow.send(key, { body })
+  for (let i = 0; i < 10; i += 1) await clock.advance(10)
+  await answer
 }
 
 function said({ payload }: OutboxEvent): unknown {
