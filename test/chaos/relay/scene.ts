@@ -5,10 +5,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import type { Test } from 'tap'
-import { systemClock } from '../../../src/host/clock.ts'
-import { systemRandom } from '../../../src/host/random.ts'
-import { openPostgresStores } from '../../../src/store/postgres/key-store.ts'
-import { NotedJournal } from '../../support/quiet.ts'
 import { startPostgres, type PostgresServer } from '../../support/services/postgres.ts'
 import { SidecarProcess } from '../../support/sidecar-process.ts'
 
@@ -34,8 +30,8 @@ export interface RelayScene {
   count(where: string): Promise<number>
   /** resolves when no event is left; or after `withinMs`, and then the count tells */
   emptied(withinMs: number): Promise<void>
-  /** as an operator's tool does it, in a process of its own; how many were put back */
-  redrive(id: string): Promise<number>
+  /** as an operator does it; what the tool said, and its exit code */
+  redrive(id: string): { readonly status: number | null, readonly output: string }
 }
 
 /** `sink` is what stands under `sinks.hook` beside the receiver. */
@@ -56,18 +52,17 @@ ${sink.trim().split('\n').map((line) => `    ${line.trim()}`).join('\n')}
 `)
   const sidecar = new SidecarProcess({ dataDir, config })
   t.teardown(async () => { await sidecar.kill() })
-  const { status, stdout, stderr } = spawnSync(process.execPath, [ONCEWARD, 'migrate', '--config', config], { encoding: 'utf8', timeout: 30_000, env: { PATH: process.env['PATH'] ?? '' } })
-  if (status !== 0) throw new Error(`${stdout}${stderr}`)
+  const onceward = (...args: string[]): { status: number | null, output: string } => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [ONCEWARD, ...args, '--config', config], { encoding: 'utf8', timeout: 30_000, env: { PATH: process.env['PATH'] ?? '' } })
+    return { status, output: `${stdout}${stderr}` }
+  }
+  const migrated = onceward('migrate')
+  if (migrated.status !== 0) throw new Error(migrated.output)
   return {
     sidecar, postgres,
     fill: async (filling) => { await (await filled(postgres.url, filling))() },
     fillOpen: (filling) => filled(postgres.url, filling),
-    async redrive(id) {
-      const { keys, outbox } = await openPostgresStores({ url: postgres.url, schema: 'onceward', connections: 2, prepare: true, deadlineMs: 5000, partitions: 1, migrate: 'by_hand', durability: 'local', clock: systemClock(), random: systemRandom(), journal: new NotedJournal() })
-      const { redriven } = await outbox.redrive({ id, sink: null, lane: null, type: null }, 10, { by: 'chaos', reason: 'the receiver was mended' })
-      await keys.close()
-      return redriven
-    },
+    redrive: (id) => onceward('dead-letters', 'redrive', '--id', id, '--reason', 'the receiver was mended'),
     async emptied(withinMs) {
       for (const from = performance.now(); performance.now() < from + withinMs && await rows(postgres, 'true') > 0;) await new Promise((resolve) => { setTimeout(resolve, 100) })
     },
