@@ -8,8 +8,8 @@ import type { SinkSettings } from '../core/sink-settings.ts'
  *     free --a backlog is taken that is older than `aboveMs`--> catching up --nothing waits any more--> free
  *
  * The rate is `rate` or 1.5 times the measured arrivals, whichever is more (less would never catch up), beginning at a tenth of it.
- * A bucket of 50 ms holds what one second may bring on top, so that a second at the receiver's end, into which a network may
- * press what left in a little more than one, still sees less than 1.1 times the rate.
+ * The bucket holds 50 ms of it. Any second at the receiver's end, into which a network presses what left in a little more than
+ * one, so sees less than 1.1 times the rate; a receiver that stalls sees what is out on top, which `concurrency` bounds.
  */
 
 const OVER_ARRIVALS = 1.5

@@ -118,6 +118,26 @@ test('one lane with a long backlog is held back, too, and to its end', async (t)
   await one.stop()
 })
 
+test('a lane that was slower than the pace, and then is not, is still held to it', async (t) => {
+  const { store, relay, clock } = relayScene()
+  for (let i = 0; i < 1500; i += 1) store.put(event('only'))
+  await clock.advance(60_000)
+  const sentAt: number[] = []
+  const sink = scriptedSink(() => {
+    sentAt.push(clock.monotonicMs())
+    return sentAt.length > 40 ? DELIVERED : new Promise((resolve) => { clock.after(60, () => resolve(DELIVERED)) })
+  })
+  const { relay: one, meter } = relay(sink, { catchUp: { ...SETTINGS, rampMs: 0 } })
+  one.start()
+  await clock.advance(10)
+  for (let i = 0; i < 300; i += 1) await clock.advance(20)
+  t.equal(sentAt.length, 1500)
+  const most = Math.max(...sentAt.map((from) => sentAt.filter((at) => at >= from && at < from + 1000).length))
+  t.ok(most <= 550, `${most} in the fullest second`)
+  t.equal(meter.rates.filter((rate) => rate === null).length, 1, 'it ended once: what is behind a lane in hand waits, too')
+  await one.stop()
+})
+
 test('a sink that was away is caught up with slowly, without a change of leaders', async (t) => {
   const { store, relay, clock } = relayScene()
   let away = true
