@@ -118,18 +118,6 @@ for (const by of ['the same sink', 'a successor'] as const) {
   })
 }
 
-test('a transaction that the coordinator ended costs the id, and nothing else', async (t) => {
-  const topic = await broker.topic(3)
-  const events = eventsIn(9, 30)
-  const sink = await kafkaTo(t, broker, topic, { transactionalId: 'slow' })
-  await sink.begin()
-  const other = await kafkaTo(t, broker, topic, { transactionalId: 'slow' })
-  await other.begin()
-  t.match(await sink.deliver(events, never()), events.map(() => ({ kind: 'retryable', blame: 'sink', cause: /FENCED|EPOCH/ })))
-  await sink.begin()
-  t.strictSame(await sink.deliver(events, never()), events.map(() => DELIVERED))
-})
-
 function idsOf(records: readonly KafkaRecord[]): string[] {
   return records.map(({ headers }) => headers['ce_id'] ?? '').toSorted()
 }
