@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { originsOf } from '../../src/config/origins.ts'
 import { configOf, mistakesIn, policyOf } from '../support/load-text.ts'
@@ -75,4 +76,11 @@ test('explain has the events of a route, and nothing of a sink', async (t) => {
     { field: 'outbox[1]', value: '{on: [2xx, 409], sink: payments, type: b, data: {id: {reply:/id}}}', origin: 'route' },
   ])
   t.notMatch(JSON.stringify(fields), /s3cret|whsec/)
+})
+
+test('the example of docs/outbox.md is right and is warned of nothing', async (t) => {
+  const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(readFileSync(new URL('../../docs/outbox.md', import.meta.url), 'utf8')) ?? []
+  const config = await configOf(example)
+  t.strictSame(config.warnings, [])
+  t.match(policyOf(config, 'create-charge').outbox, [{ sink: 'payments', type: 'charge.created' }])
 })

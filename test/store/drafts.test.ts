@@ -3,8 +3,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'tap'
 import { onClaim } from '../../src/core/transition.ts'
 import { checksumOf, columnsOf, OUTBOX_COLUMN, PROBE_COLUMN } from '../../src/store/sqlite/rows.ts'
-import { claimed, request, START_MS } from '../contract/situation.ts'
-import { folderOf, open } from './folder.ts'
+import { claimed, completion, request, START_MS } from '../contract/situation.ts'
+import { copyFolder, folderOf, open } from './folder.ts'
 
 function checksum(changes: { readonly probe?: string | null, readonly outbox?: string | null }): number {
   const { change } = onClaim(undefined, request('a', '1', changes), START_MS)
@@ -42,4 +42,18 @@ test('a draft comes back from the table, and one that was changed there is not b
     database.close()
     await t.rejects(open(dataDir).then((store) => store.find({ id }, 1).finally(() => store.close())), { name: 'StoreUnavailable' })
   }
+})
+
+test('after a crash the journal has the draft of what is in flight, and none of what was completed', async (t) => {
+  const folder = folderOf(t)
+  const [dataDir, crashed] = [join(folder, 'data'), join(folder, 'crashed')]
+  const store = await open(dataDir)
+  t.teardown(() => store.close())
+  const [done, running] = [await claimed(store, request('a', '1', { outbox: '{"v":1}' })), await claimed(store, request('b', '1', { outbox: '{"v":1}' }))]
+  await store.complete(done, completion('done'))
+  copyFolder(dataDir, crashed)
+  const again = await open(crashed)
+  t.teardown(() => again.close())
+  t.match(await again.find({ id: done.id }, 1), [{ state: 'completed', outbox: null }])
+  t.match(await again.find({ id: running.id }, 1), [{ state: 'in_flight', outbox: '{"v":1}' }])
 })
