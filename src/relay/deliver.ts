@@ -4,17 +4,8 @@ import type { EventEnd, WaitingEvent } from '../core/outbox.ts'
 import type { DeliveryEnd } from '../core/outbox-ports.ts'
 import type { SinkSettings } from '../core/sink-settings.ts'
 import type { Dispatch, Ended } from './dispatch.ts'
+import type { Lane } from './lane.ts'
 import type { Settling } from './settling.ts'
-
-/** A lane whose events are in hand, from its head on. */
-export interface Lane {
-  readonly name: string
-  readonly events: readonly WaitingEvent[]
-  /** there were as many as were asked for: more may stand behind them */
-  readonly full: boolean
-  /** how many were given to the sink */
-  sent: number
-}
 
 export interface DeliverDependencies {
   readonly settings: Pick<SinkSettings, 'attempts' | 'baseMs' | 'capMs' | 'onDead'>

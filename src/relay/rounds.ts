@@ -4,8 +4,9 @@ import type { DeliveryEnd, OutboxStore, RelayMeter, Sink } from '../core/outbox-
 import { Roster } from '../core/roster.ts'
 import type { SinkSettings } from '../core/sink-settings.ts'
 import { DeliveredArrivals } from './arrivals.ts'
-import { deliverLane, deliveryEnd, type Lane } from './deliver.ts'
+import { deliverLane, deliveryEnd } from './deliver.ts'
 import { Dispatch } from './dispatch.ts'
+import { lanesOf, type Lane } from './lane.ts'
 import { Pace } from './pace.ts'
 import { Settling } from './settling.ts'
 import { SinkBreaker } from './sink-breaker.ts'
@@ -193,15 +194,4 @@ export class Rounds {
     this.#pace.rampAgain(clock.monotonicMs())
     journal.info('sink.answers', { sink: sink.name })
   }
-}
-
-/** Those of a lane stand together. */
-function lanesOf(events: readonly WaitingEvent[], perLane: number): readonly Lane[] {
-  const byLane = new Map<string, WaitingEvent[]>()
-  for (const event of events) {
-    const known = byLane.get(event.lane)
-    if (known === undefined) byLane.set(event.lane, [event])
-    else known.push(event)
-  }
-  return [...byLane].map(([name, ofLane]) => ({ name, events: ofLane, full: ofLane.length >= perLane, sent: 0 }))
 }

@@ -26,7 +26,7 @@ const WITHIN_MS = 120_000
 const BARS = { webhook: 5000, kafka: 20_000 } as const
 type ReceiverKind = keyof typeof BARS
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, events: { type: 'string', default: '60000' } } })
+const { values } = parseArgs({ options: { events: { type: 'string', default: '60000' }, only: { type: 'string' } } })
 const events = Number(values.events)
 const scene = new Scene()
 let good = true

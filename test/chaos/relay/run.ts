@@ -16,7 +16,7 @@ import { killsCampaign } from './kills.ts'
 
 const PICTURE = new URL('../../../docs/outbox-catch-up.svg', import.meta.url)
 
-const { values: { only, seed } } = parseArgs({ options: { only: { type: 'string' }, seed: { type: 'string', default: '1' } } })
+const { values: { only, seed } } = parseArgs({ options: { seed: { type: 'string', default: '1' }, only: { type: 'string' } } })
 const teardowns: (() => unknown)[] = []
 const t = { teardown: (work: () => unknown) => { teardowns.unshift(work) } }
 const missed: string[] = []
