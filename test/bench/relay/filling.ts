@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { KeyStore } from '../../../src/core/ports.ts'
 import { systemClock } from '../../../src/host/clock.ts'
 import { systemRandom } from '../../../src/host/random.ts'
@@ -12,6 +11,7 @@ export type Filling =
   | { readonly kind: 'embedded', readonly folder: string }
 
 const AT_A_TIME = 500
+const random = systemRandom()
 
 /** Commits events as requests do: each with the completion of a key. */
 export async function filling(where: Filling, { events, lanes }: { readonly events: number, readonly lanes: number }): Promise<void> {
@@ -21,20 +21,17 @@ export async function filling(where: Filling, { events, lanes }: { readonly even
 }
 
 async function opened(where: Filling): Promise<KeyStore> {
-  const [clock, random] = [systemClock(), systemRandom()]
+  const clock = systemClock()
   const journal = { info: () => undefined, warn: () => undefined }
   if (where.kind === 'embedded') return await openEmbeddedStore({ dataDir: where.folder, clock, wakeups: new LocalWakeups() })
   return await openPostgresStore({ url: where.url, schema: 'onceward', connections: 8, prepare: true, deadlineMs: 10_000, partitions: 1, migrate: 'at_start', durability: 'local', clock, random, journal })
 }
 
 async function commit(store: KeyStore, n: number, lanes: number): Promise<void> {
-  const digest = Buffer.alloc(32)
-  digest.writeUInt32BE(n)
-  const id = digest.toString('base64url')
-  const operationRef = randomUUID()
+  const { id, operationRef } = { id: random.token(32), operationRef: `op_${random.token(16)}` }
   const outcome = await store.claim({
-    id, keyDigest: id, operationRef, fingerprint: id, spec: id, parts: '', holder: randomUUID(), route: 'bench',
-    leaseMs: 60_000, retentionMs: 3_600_000, onOrphan: { kind: 'hold' }, probe: null, outbox: null,
+    id, keyDigest: random.token(32), operationRef, fingerprint: random.token(32), spec: random.token(8), parts: [1, 2, 3, 4].map(() => random.token(8)).join('.'),
+    holder: random.token(16), route: 'bench', leaseMs: 60_000, retentionMs: 3_600_000, onOrphan: { kind: 'hold' }, probe: null, outbox: null,
   })
   if (outcome.kind !== 'claimed') throw new Error(`the claim of key ${n} ended as ${outcome.kind}`)
   const lane = `customer-${n % lanes}`
