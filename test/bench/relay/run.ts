@@ -4,6 +4,7 @@ import { loadavg } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { kafkaAddress, kafkaIsAtHand, kafkaTopic } from '../../support/services/kafka.ts'
 import { cpuUs } from '../cpu.ts'
 import { forked, Scene } from '../scene.ts'
 import { startServer } from '../servers.ts'
@@ -15,7 +16,7 @@ import { filling } from './filling.ts'
  * wait when it starts, and a receiver that does nothing in another. The time counts from the first delivery to the last.
  *
  *     npm run bench:relay                      each receiver on each store
- *     npm run bench:relay -- --only webhook    one of the receivers: webhook, kafka (KAFKA_BROKERS)
+ *     npm run bench:relay -- --only webhook    one of the receivers: webhook, kafka
  *     npm run bench:relay -- --events N        how many wait (60,000)
  *
  * Exit code 1 if a bar is missed.
@@ -89,9 +90,11 @@ async function sinkOf(kind: ReceiverKind): Promise<object | null> {
     const { port } = await forked(scene, 'relay/receiver.ts', [])
     return { webhook: { url: { plain_http: `http://127.0.0.1:${port}/hook` }, allow: ['127.0.0.0/8'], secrets: [`whsec_${Buffer.alloc(32, 7).toString('base64')}`] } }
   }
-  const brokers = process.env['KAFKA_BROKERS']
-  if (brokers !== undefined) return { kafka: { brokers: brokers.split(','), topic: 'onceward-bench' } }
-  console.log('# kafka was not measured: KAFKA_BROKERS names no broker')
+  if (kafkaIsAtHand()) {
+    const { host, port } = await kafkaAddress()
+    return { kafka: { brokers: [`${host}:${port}`], topic: await kafkaTopic(8), transactional_id: 'bench-relay' } }
+  }
+  console.log('# kafka was not measured: there is no broker, and none can be started')
   return null
 }
 
