@@ -44,7 +44,7 @@ export function fateAfter(end: Exclude<EventEnd, { kind: 'delivered' }>, fate: E
     history: isTold ? fate.history : [...fate.history, { at: nowMs, cause }].slice(-HISTORY),
   }
   switch (end.kind) {
-    case 'retry': return { ...failed, notBefore: nowMs + end.afterMs }
+    case 'retry': return { ...failed, notBefore: nowMs + Math.round(end.afterMs) }
     case 'dead': return { ...failed, notBefore: null, dead: { at: nowMs, cause, blocks: end.blocks, unbuilt: false } }
     default: return end satisfies never
   }

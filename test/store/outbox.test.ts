@@ -65,6 +65,24 @@ test('a settle shares its commit with claims, and one that cannot be written fai
   t.strictSame(await taken(outbox), ['a1'])
 })
 
+test('a leadership that was taken in a batch that failed, and again alone, keeps its fence across a restart', async (t) => {
+  const dataDir = folderOf(t)
+  const first = await opened(dataDir)
+  await committing(first.keys)(event('a1'))
+  await first.keys.close()
+  change(dataDir, "create trigger planted before delete on outbox_event begin select raise(abort, 'planted'); end")
+  const { keys, outbox } = await opened(dataDir)
+  const lead = await led(outbox, 'one', 'other')
+  const a1 = await takenOne(outbox, 'a1')
+  const own = await led(outbox)
+  const ends = await Promise.allSettled([outbox.resign(lead), outbox.lead('other', 'two', LEASE_MS), outbox.settle(own, [delivered(a1)])])
+  t.match(ends, [{ status: 'fulfilled' }, { value: { lead: { holder: 'two', fence: 2 } } }, { status: 'rejected' }])
+  await keys.close()
+  const again = await opened(dataDir)
+  t.teardown(() => again.keys.close())
+  t.equal((await led(again.outbox, 'three', 'other')).fence, 3)
+})
+
 for (const [what, sql] of [
   ['payload', "payload = x'7b7d'"], ['lane', "lane = 'z'"], ['type', "type = 'z'"], ['attempts', 'attempts = attempts + 1'], ['rest', 'not_before = 1'], ['history', "history = '[{}]'"],
 ] as const) {

@@ -110,7 +110,7 @@ export class MemoryOutboxStore implements OutboxStore {
   })
 
   arrivals: OutboxStore['arrivals'] = (sink, windowMs, limit) => this.#turn((nowMs) => (
-    Math.min(limit, this.#waitingIn(sink).filter((stored) => waitsSince(stored) > nowMs - windowMs).length)
+    Math.min(Math.ceil(limit), this.#waitingIn(sink).filter((stored) => waitsSince(stored) > nowMs - windowMs).length)
   ))
 
   census: OutboxStore['census'] = (sinks) => this.#turn((nowMs) => {

@@ -32,7 +32,7 @@ export class PostgresOutboxStore implements OutboxStore {
 
   async lead(sink: string, holder: string, leaseMs: number): Promise<Leadership> {
     for (;;) {
-      const [row] = await this.#run('lead', [this.#link.now(), sink, holder, leaseMs])
+      const [row] = await this.#run('lead', [this.#link.now(), sink, holder, Math.round(leaseMs)])
       if (row === undefined) continue // somebody else was the first: the next snapshot has their row
       if (row[0] !== 'leading') return { kind: 'following', againMs: Math.max(1, number(row, 1)) }
       const fence = number(row, 1)
@@ -48,7 +48,7 @@ export class PostgresOutboxStore implements OutboxStore {
 
   async take({ sink, after, lanes, perLane, bytes, busy }: Wanted): Promise<Taken> {
     const looks = lanes * LOOKS_PER_LANE + busy.length
-    const rows = await this.#run('take', [this.#link.now(), sink, after, lanes, perLane, bytes, texts(busy, (lane) => lane), looks])
+    const rows = await this.#run('take', [this.#link.now(), sink, after, lanes, perLane, Math.floor(bytes), texts(busy, (lane) => lane), looks])
     const events = rows.filter(([row]) => row !== null).map(waitingEventOf)
     const [next = null, dueIn = null, at = null] = rows[0]?.slice(8) ?? [] // one row at least, if only to say these
     this.#taken.took(sink, events)
@@ -62,7 +62,7 @@ export class PostgresOutboxStore implements OutboxStore {
   }
 
   async arrivals(sink: string, windowMs: number, limit: number): Promise<number> {
-    const [row = []] = await this.#run('arrivals', [this.#link.now(), sink, windowMs, limit])
+    const [row = []] = await this.#run('arrivals', [this.#link.now(), sink, Math.round(windowMs), Math.ceil(limit)])
     return number(row, 0)
   }
 

@@ -49,7 +49,7 @@ export class EmbeddedOutboxStore implements OutboxStore {
   }
 
   async arrivals(sink: string, windowMs: number, limit: number): Promise<number> {
-    const { answer } = await this.#ask(['arrivals', sink, windowMs, limit])
+    const { answer } = await this.#ask(['arrivals', sink, windowMs, Math.ceil(limit)])
     return answer[0] === 'count' ? answer[1] : surprised(answer)
   }
 

@@ -114,6 +114,19 @@ export function settlingContract(suite: Test, harness: OutboxHarness): void {
     t.strictSame(await taken(outbox), [])
   })
 
+  suite.test('spans of time may be fractions, as chance makes them', async (t) => {
+    const { outbox, clock, commit, close } = await harness.open()
+    t.teardown(close)
+    t.equal((await outbox.lead('other', 'relay-1', 10_000.5)).kind, 'leading')
+    const lead = await led(outbox)
+    await commit(event('a1'))
+    t.equal(await outbox.settle(lead, [retry(await takenOne(outbox, 'a1'), 999.6)]), 'written')
+    t.equal((await outbox.take({ ...EVERYTHING, bytes: 1000.5 })).dueInMs, 1000)
+    clock.advance(1000)
+    t.strictSame(await taken(outbox), ['a1'])
+    t.equal(await outbox.arrivals('payments', 2000.25, 10.5), 1)
+  })
+
   suite.test('a leader of one sink settles nothing of another', async (t) => {
     const { outbox, commit, close } = await harness.open()
     t.teardown(close)
