@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import type { Test } from 'tap'
 import type { Delivery } from '../../src/core/delivery.ts'
 import { callsFor, deliverAll, outgoing, type OpenSink, type SinkHarness } from './sink-situation.ts'
@@ -5,6 +6,8 @@ import { callsFor, deliverAll, outgoing, type OpenSink, type SinkHarness } from 
 /** Long enough for a busy machine: only what hangs runs into it. */
 const PATIENT_MS = 30_000
 const HASTY_MS = 700
+/** Long before PATIENT_MS is over. */
+const SOON_MS = 15_000
 
 /**
  * What every Sink promises (core/outbox-ports.ts), in executable form, against the real receiver. Nothing in here knows
@@ -123,10 +126,12 @@ export function sinkContract(t: Test, harness: SinkHarness): void {
     const stop = new AbortController()
     const call = Array.from({ length: Math.min(sink.shape.events, 3) }, (_, n) => outgoing(`lane-${n}`))
     const ended = sink.deliver(call, stop.signal)
+    const startedAt = performance.now()
     setTimeout(() => stop.abort(), 50)
     for (const end of [await ended, await sink.deliver(call, stop.signal)]) {
       t.strictSame(end.map(({ kind }) => kind), call.map(() => 'retryable'))
     }
+    t.ok(performance.now() - startedAt < SOON_MS)
   })
 
   t.test('it is closed twice, with a delivery under way, and never rejects', async (t) => {
@@ -134,10 +139,19 @@ export function sinkContract(t: Test, harness: SinkHarness): void {
     await silence()
     const underWay = sink.deliver([outgoing('a')], never())
     await new Promise((resolve) => { setTimeout(resolve, 50) })
+    const startedAt = performance.now()
     await Promise.all([sink.close(), sink.close()])
     await sink.close()
     t.match(await underWay, [{ kind: 'retryable' }])
     t.match(await sink.deliver([outgoing('b')], never()), [{ kind: 'retryable' }])
+    t.ok(performance.now() - startedAt < SOON_MS)
+  })
+
+  t.test('a delivery leaves nothing behind on a signal that outlives it', async (t) => {
+    const { sink } = await ready(t, harness)
+    const signal = never()
+    await deliverAll(sink, [outgoing('a'), outgoing('b'), outgoing('a')], signal)
+    t.equal(getEventListeners(signal, 'abort').length, 0)
   })
 
   t.test('no events are no work', async (t) => {

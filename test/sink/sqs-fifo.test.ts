@@ -39,6 +39,29 @@ test('an entry has lane, id and content, and as attributes what receivers filter
   }
 })
 
+test('without an endpoint the queue itself says where it is, and the SDK writes nothing to the console', async (t) => {
+  const sqs = await scriptedSqs(t)
+  const sink = await openSqsSink('queue', { ...sqs.settings, endpoint: null }, { clock: systemClock(), meter: { sentLate: () => undefined } })
+  const warned = t.capture(console, 'warn')
+  t.strictSame(await deliver(sink, outgoing('a')), [DELIVERED])
+  t.equal(sqs.calls.length, 1)
+  t.strictSame(warned(), [])
+  await sink.close()
+})
+
+test('what is ended from our side blames nobody, and is not sent again', async (t) => {
+  const sqs = await scriptedSqs(t)
+  const sink = await open(t, sqs)
+  const stop = new AbortController()
+  sqs.wholeCall = () => {
+    stop.abort()
+    return true
+  }
+  t.match(await sink.deliver([outgoing('a'), outgoing('b')], stop.signal), [{ kind: 'retryable', blame: 'unknown' }, { kind: 'retryable', blame: 'unknown' }])
+  t.match(await sink.deliver([outgoing('a')], stop.signal), [{ kind: 'retryable', blame: 'unknown' }])
+  t.equal(sqs.calls.length, 1)
+})
+
 test('names that SQS does not take are hashed, one to one', async (t) => {
   for (const legal of ['a', 'customer:7', 'evt_abc', '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~', 'x'.repeat(128)]) t.equal(legalName(legal), legal)
   for (const illegal of ['', 'a b', 'ä', 'a\n', 'x'.repeat(129), legalName('a b')]) {

@@ -35,6 +35,7 @@ const SITUATIONS: readonly [string, Played, object][] = [
   ['fields without end', { bytes: `HTTP/1.1 200 OK\r\n${'X-More: and more\r\n'.repeat(2000)}`, then: 'wait' }, UNKNOWN],
   ['a switch of protocols that nobody asked for', { bytes: 'HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n', then: 'wait' }, UNKNOWN],
   ['early hints before the answer', { bytes: `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${OK}`, then: 'wait' }, DELIVERED],
+  ['early hints and a close', { bytes: 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', then: 'close' }, { ...UNKNOWN, cause: /^the connection ended before an answer/ }],
   ['a 100 that nobody asked for, before the answer', { bytes: `HTTP/1.1 100 Continue\r\n\r\n${OK}`, then: 'wait' }, DELIVERED],
   ['ten of them, with fields', { bytes: `${'HTTP/1.1 100 Continue\r\nX: 1\r\n\r\n'.repeat(10)}${OK}`, then: 'wait' }, DELIVERED],
   ['a 100 and nothing after it', { bytes: 'HTTP/1.1 100 Continue\r\n\r\n', then: 'wait' }, UNKNOWN],

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { Webhook } from 'standardwebhooks'
 import { test } from 'tap'
 import { systemClock } from '../../src/host/clock.ts'
@@ -160,7 +161,10 @@ test('a body without end is read so far, and its connection is cut', async (t) =
   const cut = new Promise<void>((resolve) => {
     receiver.answer = (response) => {
       const more = (): void => {
-        while (!response.destroyed && response.write(Buffer.alloc(65_536))) written += 65_536
+        for (let room = true; room && !response.destroyed;) {
+          room = response.write(Buffer.alloc(65_536))
+          written += 65_536
+        }
       }
       response.writeHead(200).on('drain', more).on('close', resolve)
       more()
@@ -209,6 +213,7 @@ test('hundreds of deliveries under one signal are no leak, and end with it', asy
   for (const end of await Promise.all(ends)) t.match(end, { kind: 'retryable', blame: 'unknown' })
   await new Promise((resolve) => { setImmediate(resolve) })
   t.strictSame(warnings, [])
+  t.strictSame(getEventListeners(stop.signal, 'abort'), [])
   receiver.answer = (response) => void response.writeHead(204).end()
   t.match(await deliverOne(sink, outgoing('a')), { kind: 'delivered' }, 'and the sink goes on')
 })

@@ -2,6 +2,7 @@ import type { LookupAddress } from 'node:dns'
 import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { test, type Test } from 'tap'
+import { peerAddress } from '../../../src/core/trusted-peers.ts'
 import { outgoing } from '../../contract/sink-situation.ts'
 import { startReceiver } from '../../sink/webhook-receiver.ts'
 import { deliverOne, webhookTo } from '../../sink/webhook-situation.ts'
@@ -58,23 +59,26 @@ test('a name that changes between the check and the connection gains nothing: it
 })
 
 test('of several addresses only those outside, or allowed, are connected to', async (t) => {
-  const receiver = await startReceiver(t)
-  const sink = webhookTo(t, `http://both.example:${receiver.port}/`, { allow: [{ address: '127.0.0.1', prefix: 32 }], timeoutMs: 2000 }, {
-    lookup: (_name, _options, callback) => callback(null, [{ address: '169.254.169.254', family: 4 }, { address: '::1', family: 6 }, { address: '127.0.0.1', family: 4 }]),
+  const door = await watchedDoor(t)
+  const sink = webhookTo(t, `http://several.example:${door.port}/`, { allow: [{ address: '127.0.0.1', prefix: 32 }], timeoutMs: 2000 }, {
+    lookup: (_name, _options, callback) => callback(null, [{ address: '127.0.0.2', family: 4 }, { address: '::1', family: 6 }, { address: '127.0.0.1', family: 4 }]),
   })
-  t.match(await deliverOne(sink, outgoing('a')), { kind: 'delivered' })
-  const none = webhookTo(t, `http://none.example:${receiver.port}/`, { allow: [] }, { lookup: (_name, _options, callback) => callback(null, []) })
+  for (let n = 0; n < 3; n += 1) t.match(await deliverOne(sink, outgoing('a')), { kind: 'retryable', blame: 'unknown' }, 'nobody answers here')
+  t.strictSame(new Set(door.addresses), new Set(['127.0.0.1']))
+  const none = webhookTo(t, 'http://none.example/', { allow: [] }, { lookup: (_name, _options, callback) => callback(null, []) })
   t.match(await deliverOne(none, outgoing('a')), { kind: 'retryable', blame: 'sink' })
 })
 
 /** A port on all addresses of this machine that counts who comes. */
-async function watchedDoor(t: Test): Promise<{ readonly port: number, readonly knocks: () => number }> {
+async function watchedDoor(t: Test): Promise<{ readonly port: number, readonly knocks: () => number, readonly addresses: readonly string[] }> {
   let knocks = 0
+  const addresses: string[] = []
   const server = createServer((socket) => {
     knocks += 1
+    addresses.push(peerAddress(socket.localAddress))
     socket.destroy()
   }).listen(0, '::')
   await once(server, 'listening').catch(async () => { await once(server.listen(0, '0.0.0.0'), 'listening') })
   t.teardown(() => server.close())
-  return { port: (server.address() as AddressInfo).port, knocks: () => knocks }
+  return { port: (server.address() as AddressInfo).port, knocks: () => knocks, addresses }
 }
