@@ -9,6 +9,9 @@ import { DELIVERED, eventsIn, kafkaTo, never } from './kafka-situation.ts'
 needs(t, 'kafka')
 
 const shared = await kafkaAddress()
+const relay = await startKafkaRelay(() => broker.relayedPort)
+const broker: KafkaBroker = await startKafka(t, { advertise: relay.port })
+t.teardown(() => relay.close())
 
 test('a record has the lane as its key, the event as its value and the id in its header', async (t) => {
   const topic = await kafkaTopic(4)
@@ -52,7 +55,6 @@ test('a topic that is not there is the sink\'s fault', async (t) => {
 })
 
 test('an answer that is lost is asked for again under the same numbers, and nothing stands there twice', async (t) => {
-  const { relay, broker } = await relayed(t)
   for (const transactionalId of [null, 'repeats']) {
     const topic = await broker.topic(3)
     const sink = await kafkaTo(t, { host: '127.0.0.1', port: relay.port }, topic, { transactionalId })
@@ -66,7 +68,6 @@ test('an answer that is lost is asked for again under the same numbers, and noth
 })
 
 test('a batch in doubt is never followed by another under its numbers', async (t) => {
-  const { relay, broker } = await relayed(t)
   const topic = await broker.topic(1)
   const sink = await kafkaTo(t, { host: '127.0.0.1', port: relay.port }, topic, { timeoutMs: 600 })
   await sink.begin()
@@ -86,10 +87,3 @@ test('what was refused at the door of the broker names no password', async (t) =
   t.notMatch(JSON.stringify(end), /secret-word/)
   await t.rejects(sink.begin(), /^the sink payments cannot begin: no connection/)
 })
-
-async function relayed(t: Pick<typeof import('tap').t, 'teardown'>): Promise<{ relay: Awaited<ReturnType<typeof startKafkaRelay>>, broker: KafkaBroker }> {
-  const relay = await startKafkaRelay(() => broker.relayedPort)
-  const broker: KafkaBroker = await startKafka(t, { advertise: relay.port })
-  t.teardown(() => relay.close())
-  return { relay, broker }
-}

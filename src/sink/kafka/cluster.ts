@@ -119,7 +119,7 @@ export class Cluster {
   }
 
   close(): void {
-    for (const connection of this.#connections.values()) connection.socket?.destroy()
+    for (const connection of this.#connections.values()) end(connection)
     this.#connections.clear()
   }
 
@@ -151,7 +151,7 @@ export class Cluster {
       const connection = this.#open(broker)
       this.#connections.set(name, connection)
       // both: the library tells of a failure after the connection stood by the event alone, and nobody else listens
-      const forget = (): void => { if (this.#connections.get(name) === connection) this.#connections.delete(name) }
+      const forget = (): void => this.#drop(broker, connection)
       connection.on('error', forget)
       connection.on('close', forget)
       await patience.for(Promise.resolve(connection.connect(broker.host, broker.port)))
@@ -167,7 +167,8 @@ export class Cluster {
     const { tls, sasl, timeoutMs, clientId } = this.#settings
     const options: ConnectionOptions = { connectTimeout: Math.min(timeoutMs, CONNECT_WITHIN_MS), requestTimeout: timeoutMs + REQUEST_SPARE_MS }
     if (tls !== null) {
-      options.tls = tls.ca === null ? {} : { ca: tls.ca }
+      // said in as many words: NODE_TLS_REJECT_UNAUTHORIZED in the environment is no configuration of ours
+      options.tls = { rejectUnauthorized: true, ...(tls.ca === null ? {} : { ca: tls.ca }) }
       if (isIP(broker.host) === 0) options.tlsServerName = broker.host
     }
     if (sasl !== null) options.sasl = { ...sasl }
@@ -176,6 +177,12 @@ export class Cluster {
 
   #drop(broker: Broker, connection: Connection): void {
     if (this.#connections.get(hostPort(broker)) === connection) this.#connections.delete(hostPort(broker))
-    connection.socket?.destroy()
+    end(connection)
   }
+}
+
+/** At once: what was out rejects. Closing alone waits for a peer that may hang; destroying alone leaves the timer of a login's renewal. */
+function end(connection: Connection): void {
+  connection.close().catch(() => undefined)
+  connection.socket?.destroy()
 }

@@ -17,6 +17,8 @@ export interface KafkaOptions {
   readonly settings?: KafkaBrokerSettings
   /** a second listener, whose clients are sent to this port of loopback: for a relay that stands before the broker */
   readonly advertise?: number
+  /** a user of SCRAM-SHA-512 */
+  readonly user?: { readonly name: string, readonly password: string }
 }
 
 export interface KafkaBroker {
@@ -110,7 +112,7 @@ export async function startKafka(t: Pick<Test, 'teardown'>, options: KafkaOption
   return broker
 }
 
-async function launch({ settings = {}, advertise }: KafkaOptions): Promise<KafkaBroker> {
+async function launch({ settings = {}, advertise, user }: KafkaOptions): Promise<KafkaBroker> {
   const jars = findKafka()
   if (jars === null) throw new Error('no Kafka: see needs()')
   const startedAt = Date.now()
@@ -129,7 +131,8 @@ async function launch({ settings = {}, advertise }: KafkaOptions): Promise<Kafka
   }
   writeFileSync(file, `${Object.entries(lines).map(([name, value]) => `${name}=${value}`).join('\n')}\n`)
   const java = [...JVM, '-cp', jars.classPath]
-  const formatted = spawnSync(jars.java, [...java, 'kafka.tools.StorageTool', 'format', '--standalone', '-t', randomBytes(16).toString('base64url'), '-c', file], { encoding: 'utf8', cwd: folder, timeout: 30_000 })
+  const scram = user === undefined ? [] : ['--add-scram', `SCRAM-SHA-512=[name=${user.name},password=${user.password}]`]
+  const formatted = spawnSync(jars.java, [...java, 'kafka.tools.StorageTool', 'format', '--standalone', '-t', randomBytes(16).toString('base64url'), '-c', file, ...scram], { encoding: 'utf8', cwd: folder, timeout: 30_000 })
   if (formatted.status !== 0) throw new Error(`Kafka's storage was not formatted: ${formatted.stderr}${formatted.stdout}`)
   const at = { host: '127.0.0.1', port }
   const process = new ServerProcess({ name: 'Kafka', program: jars.java, args: [...java, 'kafka.Kafka', file], account: null, folder, probe: () => describeCluster(at), stopSignal: 'SIGKILL' })

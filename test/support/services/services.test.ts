@@ -4,12 +4,14 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { test } from 'tap'
 import t from 'tap'
+import { describeCluster, readTopic } from './kafka-client.ts'
+import { startKafka } from './kafka.ts'
 import { needs } from './needs.ts'
 import { startPgBouncer } from './pgbouncer.ts'
 import { postgresUrl, startPostgres } from './postgres.ts'
 import { info, redisUrl, startCluster, startRedis, startSentinels } from './redis.ts'
 
-needs(t, 'postgres', 'redis', 'pgbouncer')
+needs(t, 'postgres', 'redis', 'pgbouncer', 'kafka')
 
 test('a Postgres is killed, comes back with its data on its port, hangs and goes on', async (t) => {
   const server = await startPostgres(t, { settings: { max_connections: 20 } })
@@ -66,6 +68,22 @@ test('a Redis is killed, comes back, hangs and goes on', async (t) => {
   await t.rejects(server.command('GET', 'a'))
   await server.restart()
   t.equal(await server.command('PING'), 'PONG')
+})
+
+test('a Kafka is killed, comes back with its topics on its port, hangs and goes on', async (t) => {
+  const broker = await startKafka(t)
+  const topic = await broker.topic(2, { 'max.message.bytes': 5000 })
+  t.strictSame(await readTopic(broker, topic, 'read_committed'), [])
+  await broker.kill()
+  await t.rejects(describeCluster(broker))
+  await broker.restart()
+  t.strictSame(await readTopic(broker, topic, 'read_uncommitted'), [])
+  broker.pause()
+  await t.rejects(describeCluster(broker), 'nothing answers')
+  broker.resume()
+  await describeCluster(broker)
+  await broker.shutDown()
+  await t.rejects(describeCluster(broker))
 })
 
 test('sentinels promote the replica', async (t) => {
