@@ -2,6 +2,7 @@ import { StoreUnavailable, type KeyStore, type Meter, type RemoteReplies } from 
 import type { KeyId } from '../core/record.ts'
 import type { StoredReply } from '../core/reply.ts'
 import type { Keyring } from './keyring.ts'
+import { sealedEvents } from './sealed-outbox.ts'
 
 /**
  * An authority whose stored replies are sealed. What does not open is no reply and not for us to replace: the key's record
@@ -23,10 +24,10 @@ export function sealedStore(authority: KeyStore, keyring: Keyring): KeyStore {
       if (outcome.kind === 'uncertain') return { ...outcome, probe: outcome.probe === null ? null : keyring.openText(outcome.probe, id), outbox: draft(outcome.outbox, id) }
       return outcome.kind === 'replay' ? { ...outcome, reply: opened(outcome.reply, id, outcome.fence) } : outcome
     },
-    complete: (claim, completion) => authority.complete(claim, { ...completion, reply: keyring.seal(completion.reply, claim.id, claim.fence) }),
+    complete: (claim, completion) => authority.complete(claim, { ...completion, reply: keyring.seal(completion.reply, claim.id, claim.fence), events: sealedEvents(completion.events, keyring) }),
     resolve(id, fence, resolution, act) {
       // a record that is resolved changes hands: its fence rises by one (core/transition.ts)
-      const sealed = resolution.as === 'completed' ? { ...resolution, reply: keyring.seal(resolution.reply, id, fence + 1) } : resolution
+      const sealed = resolution.as === 'completed' ? { ...resolution, reply: keyring.seal(resolution.reply, id, fence + 1), events: sealedEvents(resolution.events, keyring) } : resolution
       return authority.resolve(id, fence, sealed, act)
     },
     async find(by, limit) {

@@ -44,8 +44,7 @@ async function deleteDelivered({ sink, holder, fence }: Lead, ends: readonly Eve
   return rows.length > 0
 }
 
-async function writeFailed({ sink, holder, fence }: Lead, ends: readonly Failed[], link: Link, until: number, taken: TakenEvents): Promise<boolean> {
-  const failed = ends.toSorted((a, b) => a.row - b.row)
+async function writeFailed({ sink, holder, fence }: Lead, failed: readonly Failed[], link: Link, until: number, taken: TakenEvents): Promise<boolean> {
   const rows = await link.connections.run(link.sql['settle-failed'], [
     link.now(), sink, holder, fence,
     numbers(failed, ({ row }) => row), texts(failed, ({ cause }) => storableText(cause)),

@@ -1,8 +1,7 @@
 import type { DeadLetter, DeadLetterFilter, EventEnd, OutboxAct, Redriven, SinkCensus, WaitingEvent } from '../../core/outbox.ts'
 import type { Act } from '../../core/record.ts'
-import type { Place } from './wire.ts'
 
-/* What the outbox says across the threads; payloads travel among the bodies, see wire.ts. */
+/* What the outbox says across the threads; payloads travel among the bodies, and a number is a payload's place there, see wire.ts. */
 
 export type OutboxCall =
   | ['lead', sink: string, holder: string, leaseMs: number]
@@ -20,8 +19,8 @@ export type OutboxCall =
 export type OutboxAnswer =
   | ['leading', fence: number]
   | ['following', againMs: number]
-  | ['taken', events: (readonly [Omit<WaitingEvent, 'payload'>, payload: Place])[], next: string | null, dueInMs: number | null]
+  | ['taken', events: (readonly [Omit<WaitingEvent, 'payload'>, payload: number])[], next: string | null, dueInMs: number | null]
   | ['sinks', sinks: SinkCensus[]]
-  | ['letters', letters: (readonly [Omit<DeadLetter, 'payload'>, payload: Place])[]]
+  | ['letters', letters: (readonly [Omit<DeadLetter, 'payload'>, payload: number])[]]
   | ['redriven', redriven: Redriven]
   | ['acts', acts: OutboxAct[]]

@@ -11,12 +11,12 @@ with meant as (
 ), redriven as (
   update {schema}.outbox_event e
      set dead_at = null, cause = null, blocks = false, attempts = 0, not_before = null, waiting_since = t.now
-    from meant m, (select coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint) as now) t
-   where e.row = any (array(select row from meant)) and e.row = m.row
-  returning e.row, e.id, e.sink, e.lane, e.type, m.cause, t.now
+    from (select coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint) as now) t
+   where e.row = any (array(select row from meant)) and e.dead_at is not null
+  returning e.row, e.id, e.sink, e.lane, e.type, t.now
 ), acted as (
   insert into {schema}.outbox_audit (at, by, reason, verb, event, sink, lane, type, cause)
-  select now, $2::text, $3::text, 'redrive', id, sink, lane, type, cause from redriven order by row
+  select r.now, $2::text, $3::text, 'redrive', r.id, r.sink, r.lane, r.type, m.cause from redriven r join meant m on m.row = r.row order by r.row
 )
 select (select count(*) from redriven),
        (select count(*) from (
