@@ -135,13 +135,13 @@ function folderFor(t: Test, service: AskableService, store: string): { readonly 
   return { dataDir, config, start: () => startForTest(t, service.origin, { yaml: `${YAML}${store}`, dataDir }) }
 }
 
-async function recordsOf(dataDir: string, config: string, keys: readonly string[]): Promise<readonly KeyRecord[]> {
+async function recordsOf(dataDir: string, config: string, clientKeys: readonly string[]): Promise<readonly KeyRecord[]> {
   const loaded = await loadFrom({ config, dataDir }, {})
   if (loaded.kind === 'faulty') throw new Error(JSON.stringify(loaded.mistakes))
-  const store = await openStore(loaded.config, systemClock())
+  const { keys: store } = await openStore(loaded.config, systemClock())
   try {
     const secret = await store.secret('none')
-    return (await Promise.all(keys.map((key) => store.find({ keyDigest: keyDigest(secret, key) }, 2)))).flat()
+    return (await Promise.all(clientKeys.map((key) => store.find({ keyDigest: keyDigest(secret, key) }, 2)))).flat()
   } finally {
     await store.close()
   }
