@@ -6,7 +6,6 @@ import { valueAt } from './json-pointer.ts'
 import { jsonText } from './json-text.ts'
 import { wordAt, type Draft, type DraftData, type DraftEvent, type DraftText } from './outbox-draft.ts'
 import { isMeant } from './outbox-policy.ts'
-import type { Ringer } from './outbox-ports.ts'
 import type { StoredReply } from './reply.ts'
 import { headerValue } from './template.ts'
 
@@ -47,13 +46,6 @@ export function eventsOf(draft: Draft | null, reply: CompletedReply, context: Ev
   if (draft === null) return NO_EVENTS
   const answer = new Answer(reply, context.operationRef)
   return draft.events.flatMap((event, i) => (isMeant(reply.status, event.on) ? [build(event, idOf(context.operationRef, i), draft.traceparent, answer, context)] : []))
-}
-
-/** They are committed: their sinks are told, each once. One with a flaw is nobody's to deliver. */
-export function announce(events: readonly OutboxEvent[], bell: Ringer): void {
-  if (events.length === 0) return
-  const sound = events.filter(({ flaw }) => flaw === null)
-  for (const sink of new Set(sound.map((event) => event.sink))) bell.ring(sink)
 }
 
 function idOf(operationRef: string, place: number): string {

@@ -1,7 +1,6 @@
 import type { AttemptOutcome, StatusPolicy } from '../core/attempt.ts'
 import type { Draft } from '../core/outbox-draft.ts'
-import { announce, completedBy, eventsOf } from '../core/outbox-events.ts'
-import type { Ringer } from '../core/outbox-ports.ts'
+import { completedBy, eventsOf } from '../core/outbox-events.ts'
 import { judgeProbe, readProbe, type Probe, type ProbePolicy, type ProbeVerdict, type Unclear } from '../core/probe.ts'
 import { StoreUnavailable, type Clock, type Journal, type KeyStore, type Meter, type Random, type Upstream } from '../core/ports.ts'
 import { readDraft } from '../core/read-draft.ts'
@@ -9,6 +8,7 @@ import type { Doubt, KeyId, Resolution } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
 import type { Roster } from '../core/roster.ts'
 import type { Route } from '../core/route.ts'
+import { announce, type AnnounceDependencies } from './announce.ts'
 import type { Abortable } from './retry-loop.ts'
 
 /*
@@ -33,16 +33,15 @@ const MOST_AT_ONCE = 64
 const PLAIN: StatusPolicy = { rules: new Map(), inProgress: [], proofs: [] }
 const NO_BODY = new Uint8Array()
 
-export interface InquiryDependencies {
+export interface InquiryDependencies extends Pick<AnnounceDependencies, 'bell'> {
   readonly store: Pick<KeyStore, 'resolve'>
   readonly service: string
-  readonly bell: Ringer
   /** with connections of its own */
   readonly upstream: Pick<Upstream, 'attempt'>
   readonly clock: Clock
   readonly random: Random
   readonly meter: Pick<Meter, 'probed'>
-  readonly journal: Pick<Journal, 'info'>
+  readonly journal: Pick<Journal, 'info' | 'warn'>
   readonly limits: { readonly socketWaitMs: number, readonly keptReplyBytes: number }
   readonly underWay: Roster<Abortable>
   readonly routes: () => readonly Route[]
@@ -120,13 +119,13 @@ export class Inquiries {
   }
 
   async #write(doubt: Known, verdict: Exclude<ProbeVerdict, { kind: 'unclear' }>, draft: Draft | null): Promise<Inquired> {
-    const { store, meter, journal, bell } = this.#deps
+    const { store, meter, journal } = this.#deps
     const { id, fence, route, operationRef } = doubt
     try {
       const resolution = this.#resolutionOf(verdict, operationRef, draft)
       const written = await store.resolve(id, fence, resolution, null)
       if (written === 'written') {
-        if (resolution.as === 'completed') announce(resolution.events, bell)
+        if (resolution.as === 'completed') announce(resolution.events, this.#deps)
         meter.probed(verdict.kind, route)
         journal.info('probe.resolved', { route, operationRef, id: id.slice(0, 8), as: verdict.kind })
       }

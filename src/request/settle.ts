@@ -1,13 +1,13 @@
 import { statusOf, type AttemptOutcome, type UpstreamReply } from '../core/attempt.ts'
 import type { OutboxEvent } from '../core/event.ts'
 import type { Draft } from '../core/outbox-draft.ts'
-import { announce, completedBy, eventsOf, type CompletedReply } from '../core/outbox-events.ts'
-import type { Ringer } from '../core/outbox-ports.ts'
+import { completedBy, eventsOf, type CompletedReply } from '../core/outbox-events.ts'
 import type { KeyStore } from '../core/ports.ts'
 import type { ClaimOutcome, DoubtCause, KeyRecord, WriteOutcome } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
 import { replyOf } from '../core/retry.ts'
 import type { Namespace } from './admit.ts'
+import { announce, type AnnounceDependencies } from './announce.ts'
 import type { Tried } from './attempts.ts'
 import { insist, persist, type PersistDependencies } from './persist.ts'
 
@@ -18,10 +18,9 @@ export type Settled =
   /** somebody superseded us: what the store says now is the truth */
   | { readonly kind: 'fenced', readonly found: KeyRecord | undefined }
 
-export interface SettleDependencies extends PersistDependencies {
+export interface SettleDependencies extends PersistDependencies, Pick<AnnounceDependencies, 'bell'> {
   readonly store: KeyStore
   readonly namespace: Namespace
-  readonly bell: Ringer
 }
 
 type OurClaim = Extract<ClaimOutcome, { kind: 'claimed' }>
@@ -36,7 +35,7 @@ export async function settle(claimed: OurClaim, tried: Tried, draft: Draft | nul
     written = await insist(error, write, deps)
   }
   if (written === 'written') {
-    announce(events, deps.bell)
+    announce(events, deps)
     return as
   }
   const [found] = await persist(() => deps.store.find({ id: claimed.claim.id }, 1), deps)

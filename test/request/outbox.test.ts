@@ -87,6 +87,7 @@ test('a request that lacks what its event needs runs all the same, and its event
   t.equal(attempts(), 2)
   t.match(store.events, [{ lane: /^op_/, flaw: /^lane: \{body:\/customer\}: the body of the request is no JSON/ }, { lane: 'c-7', flaw: /^data\.amount: / }])
   t.strictSame(flow.rung, [], 'nobody can deliver them')
+  t.equal(flow.journal.events.filter((name) => name === 'event.unbuilt').length, 2)
 })
 
 test('a completion after the deadline brings its event, too', async (t) => {

@@ -31,6 +31,7 @@ interface Scene {
   readonly questions: UpstreamRequest[]
   readonly meter: NotedMeter
   readonly underWay: Roster<Abortable>
+  readonly rung: readonly string[]
   readonly stop: () => void
   readonly doubt: (key: string, cause?: DoubtCause) => Promise<{ claim: Claim, known: Known }>
 }
@@ -46,6 +47,7 @@ async function scene(ends: readonly (AttemptOutcome | null)[], wrap: (store: Key
   const meter = new NotedMeter()
   const underWay = new Roster<Abortable>()
   let stopping = false
+  const rung: string[] = []
   const attempt = (asked: UpstreamRequest): Attempt => {
     const end = ends[Math.min(questions.length, ends.length - 1)]
     questions.push(asked)
@@ -57,11 +59,11 @@ async function scene(ends: readonly (AttemptOutcome | null)[], wrap: (store: Key
     return { outcome, abort }
   }
   const inquiries = new Inquiries({
-    store: wrap(store), service: 'charges', bell: { ring: () => undefined }, upstream: { attempt }, clock, random: { uniform: () => 1, token: () => 'x' }, meter, journal: new NotedJournal(),
+    store: wrap(store), service: 'charges', bell: { ring: (sink: string) => void rung.push(sink) }, upstream: { attempt }, clock, random: { uniform: () => 1, token: () => 'x' }, meter, journal: new NotedJournal(),
     limits: { socketWaitMs: 5000, keptReplyBytes: 1024 }, underWay, routes: () => routes, stopping: () => stopping,
   })
   return {
-    clock, store, inquiries, questions, meter, underWay,
+    clock, store, inquiries, questions, meter, underWay, rung,
     stop() {
       stopping = true
       for (const attempted of underWay) attempted.abort('shutdown')
@@ -98,6 +100,25 @@ test('what is found completes the key, with the fields that are kept', async (t)
   t.match(await store.find({ id: claim.id }, 1), [{ state: 'completed', fence: claim.fence + 1, reply: { reply: { status: 200, headers: ['Content-Type', 'application/json'] } } }])
   t.match(questions, [{ method: 'GET', target: '/v1/charges/a', fields: ['Accept-Encoding', 'identity', 'User-Agent', 'onceward-probe', 'authorization', 'Bearer t'] }])
   t.strictSame(meter.probes, ['found'])
+})
+
+test('what is found brings the events that were written down with the claim, and their sinks are told', async (t) => {
+  const { clock, store, inquiries, rung, doubt } = await scene([FOUND])
+  const { known } = await doubt('a')
+  const draft = { on: { classes: [2], statuses: [] }, sink: 'payments', type: 'charge.created', lane: ['c-7'], data: { kind: 'json', json: '7' }, flaw: null }
+  const outbox = JSON.stringify({ v: 1, traceparent: null, events: [draft, { ...draft, on: { classes: [4], statuses: [] } }] })
+  t.equal(await ended(clock, inquiries.inquire({ ...known, outbox }, FOR_LONG)), 'resolved')
+  t.match(store.events, [{ id: `evt_${known.operationRef}`, sink: 'payments', lane: 'c-7', flaw: null }])
+  t.equal(store.events.length, 1)
+  t.strictSame(rung, ['payments'])
+})
+
+test('nobody is asked about a key whose events cannot be read here: found would lose them', async (t) => {
+  const { clock, store, inquiries, questions, doubt } = await scene([FOUND])
+  const { claim, known } = await doubt('a')
+  t.equal(await ended(clock, inquiries.inquire({ ...known, outbox: 'sealed:c29tZXRoaW5n' }, FOR_LONG)), 'unclear')
+  t.strictSame([questions, store.events], [[], []])
+  t.match(await store.find({ id: claim.id }, 1), [{ state: 'uncertain' }])
 })
 
 test('what is absent is asked for as often as it may be, and counts only if it was asked for after quiet', async (t) => {
