@@ -1,5 +1,5 @@
 import type { OutboxStore, Sink } from './core/outbox-ports.ts'
-import { StoreUnavailable, type Clock, type Journal, type Random } from './core/ports.ts'
+import type { Clock, Journal, Random } from './core/ports.ts'
 import type { SinkSettings } from './core/sink-settings.ts'
 import type { Bell } from './relay/bell.ts'
 import { CensusReading } from './relay/census-reading.ts'
@@ -86,8 +86,7 @@ export class Relays {
         this.#deps.journal.warn('outbox.sink-not-configured', { sink, lagSeconds: Math.round(lagMs / 1000), dead })
       }
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error
-      this.#deps.journal.warn('relay.interrupted', { error: error.message })
+      this.#deps.journal.warn('relay.interrupted', { error: error instanceof Error ? error.message : 'unknown' })
     }
   }
 }

@@ -1,4 +1,4 @@
-import { StoreUnavailable, type Clock, type Random } from '../core/ports.ts'
+import type { Clock, Random } from '../core/ports.ts'
 import type { Lead } from '../core/outbox.ts'
 import type { OutboxStore } from '../core/outbox-ports.ts'
 
@@ -92,8 +92,8 @@ export class Term {
       // another fence means just that, even if the lease is ours again
       if (leadership.kind === 'leading' && leadership.lead.fence === this.lead.fence) this.#trust(issuedAtMs)
       else this.end('superseded')
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error
+    } catch {
+      // whatever it was: without a success the trust ends by itself, and who asks for the next term hears of it
       if (this.trusted) this.#renewAfter(leaseMs * AGAIN_AFTER * (0.5 + random.uniform()))
     }
   }
