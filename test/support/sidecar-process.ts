@@ -93,6 +93,15 @@ export class SidecarProcess {
     return await this.#ended
   }
 
+  /** SIGSTOP: it stands still, as under a debugger or on a machine that is moved, until `resume`. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
   /** kill -9; resolves once the process is gone. */
   async kill(): Promise<void> {
     this.#child?.kill('SIGKILL')

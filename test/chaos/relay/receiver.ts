@@ -8,6 +8,8 @@ export interface Arrival {
   /** the event's place in its lane */
   readonly place: number
   readonly atMs: number
+  /** the process that sent it */
+  readonly by: string
 }
 
 /** What becomes of a request: `lost` arrives and is not answered, `cut` does not arrive. */
@@ -41,7 +43,7 @@ export async function startReceiver(t: Pick<Test, 'teardown'>, answer: (id: stri
       if ((bodies.get(id) ?? body) !== body) forged.push(id)
       bodies.set(id, body)
       if (end === 'lost' || end < 300) {
-        arrivals.push({ id, lane, place, atMs: performance.now() })
+        arrivals.push({ id, lane, place, atMs: performance.now(), by: String(request.headers['x-process']) })
         ids.add(id)
         for (const look of waiting) look()
       }

@@ -23,6 +23,8 @@ export interface Filling {
 
 export interface RelayScene {
   readonly sidecar: SidecarProcess
+  /** another process of the fleet, not started yet */
+  readonly second: SidecarProcess
   readonly postgres: PostgresServer
   fill(filling: Filling): Promise<void>
   /** its rows are there at once, and nobody sees them until the returned function commits */
@@ -39,19 +41,20 @@ export async function relayScene(t: Pick<Test, 'teardown'>, receiverUrl: string,
   const postgres = await startPostgres(t, { settings: { shared_buffers: '64MB' } })
   const dataDir = mkdtempSync(join(tmpdir(), 'onceward-relay-'))
   t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
-  const config = join(dataDir, 'onceward.yaml')
-  writeFileSync(config, `
+  const config = join(dataDir, 'one.yaml')
+  for (const name of ['one', 'two']) writeFileSync(join(dataDir, `${name}.yaml`), `
 service: relay-chaos
 upstream: http://127.0.0.1:1
 log: { level: info }
 store: { postgres: { url: "${postgres.url}", durability: local } }
 sinks:
   hook:
-    webhook: { url: { plain_http: "${receiverUrl}" }, allow: [127.0.0.0/8], timeout: 5s }
+    webhook: { url: { plain_http: "${receiverUrl}" }, allow: [127.0.0.0/8], timeout: 5s, headers: { x-process: ${name} } }
 ${sink.trim().split('\n').map((line) => `    ${line.trim()}`).join('\n')}
 `)
   const sidecar = new SidecarProcess({ dataDir, config })
-  t.teardown(async () => { await sidecar.kill() })
+  const second = new SidecarProcess({ dataDir, config: join(dataDir, 'two.yaml') })
+  t.teardown(async () => { await Promise.all([sidecar.kill(), second.kill()]) })
   const onceward = (...args: string[]): { status: number | null, output: string } => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [ONCEWARD, ...args, '--config', config], { encoding: 'utf8', timeout: 30_000, env: { PATH: process.env['PATH'] ?? '' } })
     return { status, output: `${stdout}${stderr}` }
@@ -59,7 +62,7 @@ ${sink.trim().split('\n').map((line) => `    ${line.trim()}`).join('\n')}
   const migrated = onceward('migrate')
   if (migrated.status !== 0) throw new Error(migrated.output)
   return {
-    sidecar, postgres,
+    sidecar, second, postgres,
     fill: async (filling) => { await (await filled(postgres.url, filling))() },
     fillOpen: (filling) => filled(postgres.url, filling),
     redrive: (id) => onceward('dead-letters', 'redrive', '--id', id, '--reason', 'the receiver was mended'),

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { needs } from '../../support/services/needs.ts'
 import { catchUpCampaign } from './catch-up.ts'
 import { killsCampaign } from './kills.ts'
-import { startReceiver } from './receiver.ts'
+import { disordered, startReceiver } from './receiver.ts'
 import { relayScene } from './scene.ts'
 
 /* `npm run chaos:relay` in small. */
@@ -20,6 +20,30 @@ test('what an outage has left arrives paced: no second sees more than 1.1 times 
   t.ok(fullest <= 880, `${fullest} in the fullest second`)
   t.equal(left, 0)
   t.ok(tookMs > 3000, `it took ${Math.round(tookMs)} ms`)
+})
+
+test('a leader that stands still is replaced within its lease, and starts no delivery when it goes on', async (t) => {
+  needs(t, 'postgres')
+  const receiver = await startReceiver(t, () => 200)
+  const scene = await relayScene(t, receiver.url, `
+    lease: 1s
+    catch_up: { above: 10s, rate: 300, ramp: 0s }`)
+  await scene.fill({ events: 2000, lanes: 100, agedMs: 600_000, name: 'lane' })
+  await scene.sidecar.start()
+  await scene.second.start()
+  await receiver.distinct(200, 20_000)
+  scene.sidecar.pause()
+  const pausedAt = performance.now()
+  const arrivedThen = receiver.arrivals.length
+  await receiver.distinct(arrivedThen + 300, 20_000)
+  scene.sidecar.resume()
+  await receiver.distinct(2000, 30_000)
+  const firstOfTwo = receiver.arrivals.findIndex(({ by }) => by === 'two')
+  t.ok((receiver.arrivals[firstOfTwo]?.atMs ?? Infinity) - pausedAt < 3000, `taken over after ${Math.round((receiver.arrivals[firstOfTwo]?.atMs ?? 0) - pausedAt)} ms`)
+  t.same(receiver.arrivals.slice(firstOfTwo).filter(({ by }) => by === 'one'), [], 'the stale one has sent nothing more')
+  t.same(disordered(receiver.arrivals), [])
+  await scene.emptied(10_000)
+  t.equal(await scene.count('true'), 0)
 })
 
 test('a poisoned event holds up its lane alone, is a dead letter, and arrives once it is redriven', async (t) => {
