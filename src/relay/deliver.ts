@@ -26,9 +26,10 @@ export async function deliverLane(lane: Lane, deps: DeliverDependencies): Promis
   const settles: Promise<void>[] = []
   for (let from = 0; from < lane.events.length;) {
     const handed = lane.events.slice(from, from + deps.perLane)
-    const ended = await deps.dispatch.send(lane, handed)
+    const written = Promise.withResolvers<void>()
+    const ended = await deps.dispatch.send(lane, handed, written.promise)
     if (ended.length === 0) break // given back: nothing is sent now
-    settles.push(settle(handed, ended, deps))
+    settles.push(settle(handed, ended, deps).finally(written.resolve))
     if (ended.some(({ delivery }) => delivery.kind !== 'delivered')) break
     from += ended.length
   }

@@ -16,6 +16,8 @@ import type { Term } from './term.ts'
  *         '-----nothing is sent now: the term is over, the sink pauses or is closed-----> given back, unsent
  *
  * A call takes as much as it may of what waits at that moment, and waits for nothing: where calls are slow, the next one is fuller.
+ * A sink that takes one call at a time gets the next one when what became of this one is written down: it may know what it published
+ * last, and no more (core/outbox-ports.ts).
  */
 
 export interface Ended {
@@ -26,6 +28,8 @@ export interface Ended {
 interface Handed {
   readonly lane: Lane
   readonly events: readonly WaitingEvent[]
+  /** settles when what the lane was told is written down, or will never be */
+  readonly written: Promise<void>
   readonly told: (ended: readonly Ended[]) => void
   readonly fail: (defect: unknown) => void
 }
@@ -65,10 +69,13 @@ export class Dispatch {
     return this.#handed.size
   }
 
-  /** How the first of these events ended, as many as went into one call; none if nothing is sent now. One hand per lane at a time. */
-  send(lane: Lane, events: readonly WaitingEvent[]): Promise<readonly Ended[]> {
+  /**
+   * How the first of these events ended, as many as went into one call; none if nothing is sent now. One hand per lane at a time.
+   * `written` never rejects: see Handed.
+   */
+  send(lane: Lane, events: readonly WaitingEvent[], written: Promise<void>): Promise<readonly Ended[]> {
     return new Promise((resolve, reject) => {
-      this.#handed.enter({ lane, events, told: resolve, fail: reject })
+      this.#handed.enter({ lane, events, written, told: resolve, fail: reject })
       this.#soon()
     })
   }
@@ -148,6 +155,7 @@ export class Dispatch {
       const ended = this.#ended(batch, deliveries)
       let from = 0
       for (const { events, told } of call) told(ended.slice(from, from += events.length))
+      if (sink.atOnce === 1) await Promise.all(call.map(({ written }) => written))
     } catch (defect) {
       for (const { fail } of call) fail(defect)
     } finally {

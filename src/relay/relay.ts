@@ -10,8 +10,9 @@ import { Term } from './term.ts'
  * One sink's relay in one process. Every process of a fleet has one, and one of them leads.
  *
  *     follow --granted--> begin (the sink) --> rounds, while trusted and not stopped --> resign
- *        ^                   |                    |
- *        '-------------------'--the term is over--'
+ *        ^                   |       ^            |  |
+ *        |                   |       '--it failed-'  |
+ *        '-------------------'----the term is over---'
  *
  * Rounds overlap, so that a hung receiver or a long lane delays nobody else: the next one begins when lanes are free, and passes over those
  * that are under way. When there is nothing to take, the bell, the next lane that is due, or a poll wakes it.
@@ -113,7 +114,10 @@ export class Relay {
     const deaf = bell.hear(sink.name, () => this.#nudge.nudge())
     void term.over.then(() => this.#nudge.nudge())
     try {
-      if (await this.#begin(term)) await this.#roundAfterRound(term, rounds)
+      if (await this.#begin(term)) {
+        meter.paused(sink.name, this.#disabled ? 'disabled' : 'no')
+        await this.#roundAfterRound(term, rounds)
+      }
     } finally {
       deaf()
       const closed = rounds.close()
@@ -144,10 +148,7 @@ export class Relay {
       if (this.#begun !== null) await Promise.race([this.#begun, over])
       if (!term.trusted || this.#begun !== null) return false
       this.#begun = this.#sinkBegins()
-      if (await Promise.race([this.#begun, over])) {
-        meter.paused(sink.name, this.#disabled ? 'disabled' : 'no')
-        return term.trusted
-      }
+      if (await Promise.race([this.#begun, over])) return term.trusted
       if (!term.trusted) return false
       meter.paused(sink.name, 'resting')
       await this.#nudge.wait(this.#againMs(failures))
@@ -174,6 +175,10 @@ export class Relay {
       if (waitMs > 0) {
         await this.#nudge.wait(waitMs)
         continue
+      }
+      if (!rounds.sinkReady) {
+        if (!await this.#begin(term)) return
+        rounds.sinkBegun()
       }
       try {
         const { nothingWaits, dueInMs } = await rounds.round()

@@ -94,6 +94,15 @@ export class Rounds {
     return worthwhile ? 0 : Math.max(0, this.#tookAtMs + apartMs - now)
   }
 
+  /** Whether the sink has to begin anew before the next round. */
+  get sinkReady(): boolean {
+    return this.#breaker.ready
+  }
+
+  sinkBegun(): void {
+    this.#breaker.begun()
+  }
+
   async round(): Promise<Round> {
     const { store, settings, sink, clock } = this.#deps
     const probing = !this.#breaker.closed

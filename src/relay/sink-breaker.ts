@@ -36,6 +36,7 @@ export class SinkBreaker {
   /** lanes that failed since the last success, for reasons that nobody knows */
   readonly #failed = new Set<string>()
   #pauses = 0
+  #ready = true
   #lastProbed: string | null = null
 
   constructor(uniform: () => number, onChange: (open: boolean) => void) {
@@ -45,6 +46,15 @@ export class SinkBreaker {
 
   get closed(): boolean {
     return this.#state.kind === 'closed'
+  }
+
+  /** False after a failure that was the sink's: it begins anew before anything else is sent. */
+  get ready(): boolean {
+    return this.#ready
+  }
+
+  begun(): void {
+    this.#ready = true
   }
 
   /** 0 if something may be sent, else for how long nothing may; Infinity while a probe is out. */
@@ -87,6 +97,7 @@ export class SinkBreaker {
         if (this.#state.kind === 'probing') this.#answered() // who judges is there
         return 'event'
       case 'sink':
+        this.#ready = false
         this.#open(notBeforeMs ?? 0, nowMs)
         return 'sink'
       case 'unknown': return this.#unexplained(lane, nowMs)

@@ -263,6 +263,51 @@ test('an outage of the sink costs no event an attempt, and ends in one probe', a
   await one.stop()
 })
 
+test('a sink begins anew after a failure that was its own, before anything else is sent', async (t) => {
+  const { store, relay, clock } = relayScene()
+  const story: string[] = []
+  let fenced = false
+  const sink = scriptedSink(() => {
+    story.push(fenced ? 'fenced' : 'sent')
+    return fenced ? SINK_IS_AWAY : DELIVERED
+  }, {
+    atOnce: 1,
+    begin: () => {
+      story.push('begun')
+      fenced = false
+      return Promise.resolve()
+    },
+  })
+  const { relay: one, meter } = relay(sink)
+  store.put(event('a'))
+  one.start()
+  await clock.advance(100)
+  fenced = true
+  store.put(event('b'))
+  await clock.advance(60_000)
+  t.same(story, ['begun', 'sent', 'fenced', 'begun', 'sent'])
+  t.match(meter.ends, { delivered: 2, deferred: 1 })
+  await one.stop()
+})
+
+test('a sink that takes one call at a time gets the next one when the last one is settled', async (t) => {
+  const { store, relay, clock } = relayScene()
+  const settling = deferred<void>()
+  const sink = scriptedSink(() => DELIVERED, { atOnce: 1, shape: { events: 1 } })
+  const { relay: one } = relay(sink, {}, (own) => new Proxy(own, {
+    get: (target, name: keyof OutboxStore) => (name === 'settle' ? (...args: Parameters<OutboxStore['settle']>) => settling.promise.then(() => target.settle(...args)) : target[name].bind(target)),
+  }))
+  store.put(event('a'), event('b'), event('c'))
+  one.start()
+  await clock.advance(1000)
+  t.equal(sink.calls.length, 1)
+  settling.resolve()
+  await clock.advance(1000)
+  t.equal(sink.calls.length, 3)
+  t.equal(store.waiting, 0)
+  await one.stop()
+})
+
 test('a sink that is not ready is asked again, and gets nothing before', async (t) => {
   const { store, relay, clock } = relayScene()
   let ready = false
