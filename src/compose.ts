@@ -14,6 +14,8 @@ import { systemRandom } from './host/random.ts'
 import { JwtVerifier } from './identity/jwt.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
 import { openStore, type StoreSeams } from './open-store.ts'
+import { Bell } from './relay/bell.ts'
+import { Relays } from './relays.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
@@ -62,8 +64,15 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
-  const { store, replies, wakeups, fleet } = await openStore({ config, clock, random, meter, journal }, seams)
+  const { store, replies, wakeups, fleet, outbox } = await openStore({ config, clock, random, meter, journal }, seams)
+  const bell = new Bell(wakeups, clock)
+  const relays = new Relays({ store: outbox, bell, clock, random, meter: meter.relay, journal })
   const policies = await inForce(config, store, journal)
+  await relays.start(config.sinks).catch(async (error: unknown) => {
+    await relays.stop()
+    await store.close()
+    throw error
+  })
   const secret = await store.secret(random.token(32))
   const connections = { origin: config.upstream.origin, connections: config.limits.upstreamConnections, connectTimeoutMs: config.limits.connectTimeoutMs }
   const upstream = openHttpUpstream(connections, clock)
@@ -80,9 +89,9 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const breaker = config.breaker === null ? null : new Breaker(config.breaker)
   let stopping = false
   const retrying: RetryDependencies = { clock, random, meter, pools, breaker, underWay, stopping: () => stopping }
-  const inquiries = new Inquiries({ store, upstream: asked, clock, random, meter, journal, underWay, limits: config.limits, routes: () => policies.routes, stopping: () => stopping })
+  const inquiries = new Inquiries({ store, bell, service: config.service, upstream: asked, clock, random, meter, journal, underWay, limits: config.limits, routes: () => policies.routes, stopping: () => stopping })
   const flow: FlowDependencies = {
-    ...retrying, store, replies, upstream, meter, journal, leases, inquiries, unsettled, life: { over: false },
+    ...retrying, store, replies, upstream, meter, journal, leases, inquiries, bell, unsettled, life: { over: false },
     namespace: { secret, service: config.service },
     limits: config.limits,
     flights: new Map(),
@@ -134,7 +143,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   return {
     address, adminAddress,
     // one at a time, each reading the file when it is its turn, so that the last one asked for has the last word
-    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, meter, journal })),
+    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, meter, journal })),
     stop: () => stopped ??= stop(),
   }
 
@@ -151,6 +160,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     for (const attempt of [...underWay, ...passing]) attempt.abort('shutdown')
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
+    await relays.stop()
     await upkeep.stop()
     await doubts.stop()
     systemDelay.stop()

@@ -1,5 +1,7 @@
 import { HELP, parseArguments } from './cli/arguments.ts'
 import { check } from './cli/check.ts'
+import { deadLetters } from './cli/dead-letters.ts'
+import { DEAD_LETTERS_HELP } from './cli/dead-letters-arguments.ts'
 import { explain } from './cli/explain.ts'
 import { keys } from './cli/keys.ts'
 import { KEYS_HELP } from './cli/keys-arguments.ts'
@@ -25,6 +27,12 @@ export async function main(argv: readonly string[]): Promise<void> {
       return
     case 'keys-help':
       CONSOLE.line(KEYS_HELP)
+      return
+    case 'dead-letters':
+      process.exitCode = await deadLetters(command.command, command.flags, process.env, CONSOLE)
+      return
+    case 'dead-letters-help':
+      CONSOLE.line(DEAD_LETTERS_HELP)
       return
     case 'migrate':
       process.exitCode = await migrateStore(command.flags, process.env, CONSOLE)

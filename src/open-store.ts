@@ -1,9 +1,8 @@
 import { resolve as resolvePath } from 'node:path'
+import type { Stores } from './core/outbox-ports.ts'
 import type { KeyStore, Wakeups } from './core/ports.ts'
 import { LocalWakeups } from './store/local-wakeups.ts'
-import type { FleetBudgets } from './store/redis/shared-budget.ts'
-import type { Tiered } from './store/tiered.ts'
-import { openTiers, type Surroundings } from './tiers.ts'
+import { openTiers, type Surroundings, type Tiers } from './tiers.ts'
 
 /** What a test may put in between or in place. */
 export interface StoreSeams {
@@ -11,10 +10,8 @@ export interface StoreSeams {
   readonly wakeups?: Wakeups
 }
 
-export interface OpenedStore extends Tiered {
+export interface OpenedStore extends Tiers {
   readonly wakeups: Wakeups
-  /** null without Redis */
-  readonly fleet: FleetBudgets | null
 }
 
 /** The configured authority over keys with its tiers, and what tells waiters: Redis before LISTEN before this process alone. */
@@ -24,10 +21,10 @@ export async function openStore(surroundings: Surroundings, seams: StoreSeams): 
   try {
     const tiers = await openTiers(surroundings, async (words) => {
       wakeups = seams.wakeups ?? (isShared ? words : null) ?? await wakeupsOf(surroundings)
-      const authority = await openAuthority(surroundings, wakeups)
-      return { authority: seams.store?.(authority) ?? authority } // within an object: a test's stand-in need not bear being looked at for `then`
+      const { keys, outbox } = await openAuthority(surroundings, wakeups)
+      return { keys: seams.store?.(keys) ?? keys, outbox } // within an object: a test's stand-in need not bear being looked at for `then`
     })
-    return { store: tiers.store, replies: tiers.replies, fleet: tiers.fleet, wakeups }
+    return { store: tiers.store, replies: tiers.replies, outbox: tiers.outbox, fleet: tiers.fleet, wakeups }
   } catch (error) {
     await wakeups.close()
     throw error
@@ -35,13 +32,13 @@ export async function openStore(surroundings: Surroundings, seams: StoreSeams): 
 }
 
 /** Only what is configured is loaded: `pg` costs memory that the embedded store can do without. */
-async function openAuthority({ config: { store }, clock, random, journal }: Surroundings, wakeups: Wakeups): Promise<KeyStore> {
+async function openAuthority({ config: { store }, clock, random, journal }: Surroundings, wakeups: Wakeups): Promise<Stores> {
   if (store.postgres === null) {
-    const { openEmbeddedStore } = await import('./store/sqlite/key-store.ts')
-    return openEmbeddedStore({ dataDir: resolvePath(store.dataDir), clock, wakeups })
+    const { openEmbeddedStores } = await import('./store/sqlite/key-store.ts')
+    return openEmbeddedStores({ dataDir: resolvePath(store.dataDir), clock, wakeups })
   }
-  const { openPostgresStore } = await import('./store/postgres/key-store.ts')
-  return openPostgresStore({ ...store.postgres, clock, random, journal, wakeups })
+  const { openPostgresStores } = await import('./store/postgres/key-store.ts')
+  return openPostgresStores({ ...store.postgres, clock, random, journal, wakeups })
 }
 
 /** Without named statements there is a pooler in between, behind which LISTEN means nothing: then the waiters' polls remain. */

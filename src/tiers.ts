@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from './config/config.ts'
+import type { OutboxStore, Stores } from './core/outbox-ports.ts'
 import type { Clock, Journal, KeyStore, Random, Wakeups } from './core/ports.ts'
 import { Keyring } from './store/keyring.ts'
 import { openRedis, type OpenRedis } from './store/redis/open.ts'
 import type { FleetBudgets } from './store/redis/shared-budget.ts'
 import { ReplyMemory } from './store/reply-memory.ts'
+import { sealedOutbox } from './store/sealed-outbox.ts'
 import { sealedReplies, sealedStore } from './store/sealing.ts'
 import { tiered, type Tiered } from './store/tiered.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -12,7 +14,7 @@ import type { Metrics } from './telemetry/metrics.ts'
 /*
  * What stands around the authority, whichever it is:
  *
- *     tiered ( sealed ( authority ), sealed ( Redis ), memory )
+ *     tiered ( sealed ( authority ), sealed ( Redis ), memory )    sealed ( outbox )
  */
 
 /** Bytes of completed replies that a process remembers; beyond it Redis or the authority is asked. */
@@ -26,17 +28,24 @@ export interface Surroundings {
   readonly journal: Pick<Journal, 'info' | 'warn'>
 }
 
+export interface Tiers extends Tiered {
+  readonly outbox: OutboxStore
+  /** null without Redis */
+  readonly fleet: FleetBudgets | null
+}
+
 /**
  * Opens Redis, if there is one, then the authority by `openAuthority`, which may publish by the words that Redis offers, and
  * puts the tiers together. Closing the store closes both.
  */
-export async function openTiers(surroundings: Surroundings, openAuthority: (words: Wakeups | null) => Promise<{ readonly authority: KeyStore }>): Promise<Tiered & { readonly fleet: FleetBudgets | null }> {
+export async function openTiers(surroundings: Surroundings, openAuthority: (words: Wakeups | null) => Promise<Stores>): Promise<Tiers> {
   const redis = await redisOf(surroundings)
   let opened: KeyStore | null = null
   try {
-    const { authority } = await openAuthority(redis?.wakeups ?? null)
-    opened = authority
-    return { ...await around(authority, redis, surroundings), fleet: redis }
+    const { keys, outbox } = await openAuthority(redis?.wakeups ?? null)
+    opened = keys
+    const keyring = new Keyring(surroundings.config.store.sealing, surroundings.random)
+    return { ...await around(keys, keyring, redis, surroundings), outbox: sealedOutbox(outbox, keyring), fleet: redis }
   } catch (error) {
     // what is open would keep the process alive
     await opened?.close()
@@ -55,8 +64,7 @@ async function redisOf({ config, clock, random, meter, journal }: Surroundings):
   return openRedis({ target: redis.target, ca, service: config.service, timeoutMs: redis.timeoutMs, keepMs: redis.keepMs, clock, random, meter, journal })
 }
 
-async function around(authority: KeyStore, redis: OpenRedis | null, { config, clock, random, meter }: Surroundings): Promise<Tiered> {
-  const keyring = new Keyring(config.store.sealing, random)
+async function around(authority: KeyStore, keyring: Keyring, redis: OpenRedis | null, { clock, random, meter }: Surroundings): Promise<Tiered> {
   const memory = new ReplyMemory(REPLY_MEMORY_BYTES, clock)
   const sealed = sealedStore(authority, keyring)
   if (redis === null) return tiered({ authority: sealed, memory, remote: null, clock, meter })

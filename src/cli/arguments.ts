@@ -1,6 +1,7 @@
 import type { Asked } from '../core/route.ts'
 import { FORMATS } from '../config/formats.ts'
 import { OVERRIDES, type Overrides } from '../config/overrides.ts'
+import { DEAD_LETTERS_SWITCHES, DEAD_LETTERS_VALUED, readDeadLettersCommand, type DeadLettersCommand } from './dead-letters-arguments.ts'
 import { asBytes, hint, readFlags } from './flags.ts'
 import { KEYS_SWITCHES, KEYS_VALUED, readKeysCommand, type KeysCommand } from './keys-arguments.ts'
 
@@ -14,6 +15,8 @@ export type Command =
   | { readonly kind: 'explain', readonly asked: Asked, readonly flags: Flags }
   | { readonly kind: 'keys', readonly command: KeysCommand, readonly flags: Flags }
   | { readonly kind: 'keys-help' }
+  | { readonly kind: 'dead-letters', readonly command: DeadLettersCommand, readonly flags: Flags }
+  | { readonly kind: 'dead-letters-help' }
   | { readonly kind: 'migrate', readonly flags: Flags }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
@@ -25,6 +28,8 @@ export const HELP = `Usage: onceward [flags]             run the sidecar
        onceward explain METHOD PATH [-H 'Name: value' ...] [flags]
                                     say which route such a request takes, and what becomes of it
        onceward keys VERB [flags]   look keys up, end doubts, take replies out; onceward keys --help
+       onceward dead-letters VERB [flags]
+                                    look events up that were given up, redrive or discard them; --help likewise
        onceward migrate [flags]     make or update the tables in store.postgres
 
   --config FILE      the configuration (ONCEWARD_CONFIG)
@@ -38,13 +43,14 @@ export const HELP = `Usage: onceward [flags]             run the sidecar
 A flag wins over its variable, and the variable over the file. docs/configuration.md has every field.
 Exit codes: 0 right or drained, 1 explained or looked up and refused, 64 wrong flags, 69 could not start, 78 wrong configuration.`
 
-const COMMANDS = ['check', 'explain', 'migrate', 'keys']
+const COMMANDS = ['check', 'explain', 'migrate', 'keys', 'dead-letters']
 const VALUED = ['--config', ...OVERRIDES.map(({ flag }) => flag)]
 
 /** Reads the arguments after the program's name. Every mistake is told, not only the first. */
 export function parseArguments(argv: readonly string[]): Command {
   const { flags, fields, words, mistakes } = readFlags(argv, { valued: VALUED, switches: [] })
   if (words[0] === 'keys') return parseKeys(argv)
+  if (words[0] === 'dead-letters') return parseDeadLetters(argv)
   if (flags.has('help')) return { kind: 'help' }
   if (flags.has('version')) return { kind: 'version' }
   return commandOf(words, flags, fields, mistakes)
@@ -55,8 +61,21 @@ function parseKeys(argv: readonly string[]): Command {
   if (flags.has('help')) return { kind: 'keys-help' }
   const command = mistakes.length > 0 ? mistakes : readKeysCommand(words.slice(1), flags, fields)
   if ('length' in command) return { kind: 'wrong', mistakes: command }
-  const [config, dataDir] = [flags.get('config'), flags.get('data-dir')]
-  return { kind: 'keys', command, flags: { ...(config === undefined ? {} : { config }), ...(dataDir === undefined ? {} : { dataDir }) } }
+  return { kind: 'keys', command, flags: storeFlags(flags) }
+}
+
+function parseDeadLetters(argv: readonly string[]): Command {
+  const { flags, fields, words, mistakes } = readFlags(argv, { valued: ['--config', '--data-dir', ...DEAD_LETTERS_VALUED], switches: DEAD_LETTERS_SWITCHES })
+  if (flags.has('help')) return { kind: 'dead-letters-help' }
+  const command = mistakes.length > 0 ? mistakes : readDeadLettersCommand(words.slice(1), flags, fields)
+  if ('length' in command) return { kind: 'wrong', mistakes: command }
+  return { kind: 'dead-letters', command, flags: storeFlags(flags) }
+}
+
+/** What says which store is meant. */
+function storeFlags(given: ReadonlyMap<string, string>): Flags {
+  const [config, dataDir] = [given.get('config'), given.get('data-dir')]
+  return { ...(config === undefined ? {} : { config }), ...(dataDir === undefined ? {} : { dataDir }) }
 }
 
 function commandOf(words: readonly string[], given: ReadonlyMap<string, string>, fields: readonly string[], found: readonly string[]): Command {

@@ -55,7 +55,11 @@ function treatment({ action }: Route): string {
 
 function guarded(policy: Policy): string {
   const busy = policy.inFlight.kind === 'reject' ? 'reject' : `wait ${durationText(policy.inFlight.waitMs)}`
-  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, ${attempts(policy.retry)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure(policy.whenUnsure)}, scope ${scope(policy)}`
+  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, ${attempts(policy.retry)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure(policy.whenUnsure)}, scope ${scope(policy)}${events(policy)}`
+}
+
+function events({ outbox }: Policy): string {
+  return outbox.length === 0 ? '' : `, events: ${outbox.map(({ type, sink }) => `${type} to ${sink}`).join(', ')}`
 }
 
 function unsure(policy: WhenUnsure): string {

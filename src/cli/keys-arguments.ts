@@ -1,13 +1,8 @@
 import { hint } from './flags.ts'
+import { Wanted, type Signature } from './wanted.ts'
 
 /** Which record is meant: by what the client sent, or by the name that replies, logs and lists give it. */
 export type Selector = { readonly by: 'key', readonly key: string } | { readonly by: 'operation', readonly operationRef: string }
-
-/** `by` null: whoever runs the command. */
-export interface Signature {
-  readonly by: string | null
-  readonly reason: string
-}
 
 export type ResolutionWish =
   | { readonly as: 'not-executed' }
@@ -64,13 +59,6 @@ const TAKES: Readonly<Record<Verb, readonly string[]>> = {
 export const KEYS_VALUED = ['--key', '--operation', '--state', '--limit', '--reason', '--by', '--as', '--status', '--body-file']
 export const KEYS_SWITCHES = ['--json']
 
-/** How many lines a list has if nobody says it, and at most: more are no list any more, but an export. */
-const USUAL_LIMIT = 100
-const LARGEST_LIMIT = 10_000
-
-/** Longer words are no reason, but a paste. */
-const LONGEST_REASON = 1000
-
 /** A command, or everything that is wrong with it. */
 export function readKeysCommand(words: readonly string[], flags: ReadonlyMap<string, string>, fields: readonly string[]): KeysCommand | readonly string[] {
   const [word, ...more] = words
@@ -80,12 +68,12 @@ export function readKeysCommand(words: readonly string[], flags: ReadonlyMap<str
   const mistakes: string[] = []
   const given = [...flags.keys(), ...(fields.length > 0 ? ['header'] : [])]
   for (const name of given) if (KEYS_VALUED.includes(`--${name}`) || name === 'header') if (!TAKES[verb].includes(name)) mistakes.push(`--${name} does not belong to keys ${verb}`)
-  const wanted = new Wanted(flags, mistakes)
+  const wanted = new KeysWanted(flags, mistakes)
   const command = commandOf(verb, wanted, flags, fields)
   return mistakes.length > 0 || command === null ? mistakes : command
 }
 
-function commandOf(verb: Verb, wanted: Wanted, flags: ReadonlyMap<string, string>, fields: readonly string[]): KeysCommand | null {
+function commandOf(verb: Verb, wanted: KeysWanted, flags: ReadonlyMap<string, string>, fields: readonly string[]): KeysCommand | null {
   const json = flags.has('json')
   const bodyFile = flags.get('body-file') ?? null
   switch (verb) {
@@ -111,60 +99,25 @@ function commandOf(verb: Verb, wanted: Wanted, flags: ReadonlyMap<string, string
   }
 }
 
-/** Reads what a verb needs; what is missing or wrong becomes a sentence, and the value null. */
-class Wanted {
-  readonly #flags: ReadonlyMap<string, string>
-  readonly #mistakes: string[]
-
-  constructor(flags: ReadonlyMap<string, string>, mistakes: string[]) {
-    this.#flags = flags
-    this.#mistakes = mistakes
-  }
-
+/** Reads what a verb needs. */
+class KeysWanted extends Wanted {
   selector(): Selector | null {
-    const [key, operationRef] = [this.#flags.get('key'), this.#flags.get('operation')]
-    if (key !== undefined && operationRef !== undefined) return this.#wrong('--key and --operation name the same thing; take one of them')
-    if (key !== undefined) return key === '' ? this.#wrong('--key needs a value') : { by: 'key', key }
+    const [key, operationRef] = [this.flags.get('key'), this.flags.get('operation')]
+    if (key !== undefined && operationRef !== undefined) return this.wrong('--key and --operation name the same thing; take one of them')
+    if (key !== undefined) return key === '' ? this.wrong('--key needs a value') : { by: 'key', key }
     if (operationRef !== undefined) return { by: 'operation', operationRef }
-    return this.#wrong('--key KEY or --operation OP says which one')
-  }
-
-  signature(): Signature | null {
-    const reason = this.#flags.get('reason')?.trim() ?? ''
-    const by = this.#flags.get('by')?.trim() ?? null
-    if (by === '') this.#mistakes.push('--by needs a name')
-    if (reason === '') return this.#wrong('--reason TEXT says why; it is kept with the change')
-    return reason.length > LONGEST_REASON ? this.#wrong(`--reason has at most ${LONGEST_REASON} characters`) : { by, reason }
+    return this.wrong('--key KEY or --operation OP says which one')
   }
 
   resolution(bodyFile: string | null, fields: readonly string[]): ResolutionWish | null {
     const as = this.oneOf('as', ['completed', 'not-executed'])
-    const status = this.#flags.get('status')
+    const status = this.flags.get('status')
     if (as === 'not-executed') {
-      return status === undefined && bodyFile === null && fields.length === 0 ? { as } : this.#wrong('what never ran has no reply: --status, --body-file and -H belong to --as completed')
+      return status === undefined && bodyFile === null && fields.length === 0 ? { as } : this.wrong('what never ran has no reply: --status, --body-file and -H belong to --as completed')
     }
     if (as === null) return null
-    if (status === undefined || !/^[2-5]\d\d$/.test(status)) return this.#wrong('--as completed needs the --status of the reply, from 200 to 599')
-    if (bodyFile === null && fields.length > 0) return this.#wrong('-H needs --body-file: a reply is stored whole or not at all')
+    if (status === undefined || !/^[2-5]\d\d$/.test(status)) return this.wrong('--as completed needs the --status of the reply, from 200 to 599')
+    if (bodyFile === null && fields.length > 0) return this.wrong('-H needs --body-file: a reply is stored whole or not at all')
     return { as, status: Number(status), bodyFile, fields }
-  }
-
-  oneOf<Value extends string>(name: string, values: readonly Value[]): Value | null {
-    const given = this.#flags.get(name)
-    const value = values.find((known) => known === given)
-    return value ?? this.#wrong(given === undefined ? `--${name} ${values.join('|')} is needed` : `--${name} ${given} is not known; ${hint(given, values)}`)
-  }
-
-  limit(): number {
-    const text = this.#flags.get('limit')
-    if (text === undefined) return USUAL_LIMIT
-    const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0
-    if (limit < 1 || limit > LARGEST_LIMIT) this.#mistakes.push(`--limit is a number from 1 to ${LARGEST_LIMIT}`)
-    return limit
-  }
-
-  #wrong(mistake: string): null {
-    this.#mistakes.push(mistake)
-    return null
   }
 }

@@ -1,5 +1,6 @@
 import type { AuditEntry, KeyRecord } from '../core/record.ts'
 import { timeText } from '../host/clock.ts'
+import { table } from './table.ts'
 
 /*
  * Records and acts for people and for programs. Never a body, and no header of a reply: they are the client's. A
@@ -56,14 +57,3 @@ function ageText(ms: number): string {
 }
 
 const AGES = [['d', 86_400_000], ['h', 3_600_000], ['m', 60_000]] as const
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [head, ...rows.map((row) => row.map(printable))]
-  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
-  return lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
-}
-
-/** A reason may hold whatever its author pasted; a terminal must not obey it. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
-}

@@ -1,51 +1,29 @@
-import { readFile, writeFile } from 'node:fs/promises'
-import { userInfo } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/config.ts'
-import { loadFrom } from '../config/load.ts'
-import { formatMistake } from '../config/mistakes.ts'
 import type { Environment } from '../config/substitute.ts'
+import type { OutboxEvent } from '../core/event.ts'
+import { completedBy, eventsOf } from '../core/outbox-events.ts'
+import { readDraft } from '../core/read-draft.ts'
 import { readKey, keyDigest, KEY_HEADER } from '../core/key.ts'
 import { keysMeant } from '../core/key-source.ts'
-import { StoreUnavailable, type KeyStore } from '../core/ports.ts'
+import type { KeyStore } from '../core/ports.ts'
 import type { Act, KeyRecord, Resolution } from '../core/record.ts'
-import { storable } from '../core/reply.ts'
+import { storable, type StoredReply } from '../core/reply.ts'
 import { systemClock, timeText } from '../host/clock.ts'
 import { systemRandom } from '../host/random.ts'
 import type { Flags } from './arguments.ts'
-import type { KeysCommand, ResolutionWish, Selector, Signature } from './keys-arguments.ts'
+import type { KeysCommand, ResolutionWish, Selector } from './keys-arguments.ts'
 import { auditJson, auditTable, recordJson, recordTable } from './keys-output.ts'
-import { openStore } from './open-store.ts'
 import { EXIT, type Output } from './output.ts'
-
-/** Not needed here, and asked for by every configuration: the upstream of who only looks at keys. */
-const NO_UPSTREAM = 'http://127.0.0.1:9'
+import { actOf } from './wanted.ts'
+import { codeOf, Declined, withStores, writeNewFile } from './with-stores.ts'
 
 /** Two identities that use one key are two records; more than this many are looked at one by one. */
 const MOST_CANDIDATES = 1000
 
-/** Nothing is done, and why. */
-class Declined extends Error {}
-
 /** Looks at keys and changes them, as operators do; every change is audited. Returns the exit code. */
 export async function keys(command: KeysCommand, flags: Flags, environment: Environment, output: Output): Promise<number> {
-  const loaded = await loadFrom({ ...flags, upstream: NO_UPSTREAM }, environment)
-  if (loaded.kind === 'faulty') {
-    for (const mistake of loaded.mistakes) output.complaint(formatMistake(mistake))
-    return EXIT.config
-  }
-  try {
-    const store = await openStore(loaded.config, systemClock())
-    return await perform(command, new Desk(store, loaded.config), output).finally(() => store.close())
-  } catch (error) {
-    if (error instanceof Declined) {
-      output.complaint(`onceward: ${error.message}`)
-      return EXIT.refused
-    }
-    if (!(error instanceof StoreUnavailable)) throw error
-    output.complaint(`onceward: ${error.message}`)
-    if (error.written === 'unknown') output.complaint('nobody knows whether it was changed: onceward keys audit shows what was')
-    return EXIT.unavailable
-  }
+  return withStores(flags, environment, output, 'onceward keys audit', ({ keys: store }, config) => perform(command, new Desk(store, config), output))
 }
 
 async function perform(command: KeysCommand, desk: Desk, output: Output): Promise<number> {
@@ -77,7 +55,9 @@ async function perform(command: KeysCommand, desk: Desk, output: Output): Promis
     }
     case 'resolve': {
       const record = await desk.doubt(onlyOne(await desk.candidates(command.selector)))
-      await desk.resolve(record, await resolutionOf(command.resolution, record, desk.config), actOf(command.signature))
+      const resolution = await resolutionOf(command.resolution, record, desk.config)
+      await desk.resolve(record, resolution, actOf(command.signature))
+      for (const flaw of flawsOf(resolution)) output.complaint(flaw)
       const done = command.resolution.as === 'completed' ? `completed with status ${command.resolution.status}` : 'not executed, so the key is free: the next request with it runs'
       return say(`${record.operationRef}: ${done}`, { operation: record.operationRef, done: 'resolve', as: command.resolution.as })
     }
@@ -144,37 +124,32 @@ function onlyOne(records: readonly KeyRecord[]): KeyRecord {
   return record
 }
 
-function actOf({ by, reason }: Signature): Act {
-  return { by: by ?? userName(), reason }
-}
-
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return 'unknown' // a container's user need not have a name
-  }
-}
-
-/** A new file, readable by nobody else: what is in it is a client's. */
 async function writeBody(path: string, record: KeyRecord): Promise<void> {
   if (record.state !== 'completed' || record.reply.kind !== 'kept') throw new Declined(`${record.operationRef} has no stored body`)
-  try {
-    await writeFile(path, record.reply.reply.body, { mode: 0o600, flag: 'wx' })
-  } catch (error) {
-    throw new Declined(`the body cannot be written to ${path}: ${codeOf(error)}`)
-  }
+  await writeNewFile(path, record.reply.reply.body)
 }
 
-async function resolutionOf(wish: ResolutionWish, { operationRef }: KeyRecord, config: Config): Promise<Resolution> {
-  if (wish.as === 'not-executed') return { as: wish.as, operationRef }
-  const { status, bodyFile, fields } = wish
-  if (bodyFile === null) return { as: wish.as, reply: { kind: 'not-kept', status }, events: [] }
+async function resolutionOf(wish: ResolutionWish, record: KeyRecord, config: Config): Promise<Resolution> {
+  if (wish.as === 'not-executed') return { as: wish.as, operationRef: record.operationRef }
+  const reply = await replyOf(wish, config)
+  return { as: wish.as, reply, events: eventsBy(reply, record, config) }
+}
+
+/** What waits for the reply leaves with it, as if it had come by itself. */
+function eventsBy(reply: StoredReply, { operationRef, outbox }: KeyRecord, { service }: Config): readonly OutboxEvent[] {
+  const draft = outbox === null ? null : readDraft(outbox)
+  if (draft === undefined) throw new Declined(`${operationRef} has events that cannot be built here: what they are made of was sealed under a key that is not among store.sealing.keys, or written by another version`)
+  return eventsOf(draft, completedBy(reply), { service, operationRef, timeMs: systemClock().wallMs() })
+}
+
+function flawsOf(resolution: Resolution): string[] {
+  const events = resolution.as === 'completed' ? resolution.events : []
+  return events.flatMap(({ id, sink, flaw }) => (flaw === null ? [] : [`its event ${id} for ${sink} could not be built, and is a dead letter: ${flaw}`]))
+}
+
+async function replyOf({ status, bodyFile, fields }: Extract<ResolutionWish, { as: 'completed' }>, config: Config): Promise<StoredReply> {
+  if (bodyFile === null) return { kind: 'not-kept', status }
   const body = await readFile(bodyFile).catch((error: unknown) => { throw new Declined(`${bodyFile} cannot be read: ${codeOf(error)}`) })
   if (body.length > config.limits.keptReplyBytes) throw new Declined(`${bodyFile} has ${body.length} bytes, and a reply is kept up to ${config.limits.keptReplyBytes} (limits.kept_reply); without --body-file the key is completed without its body`)
-  return { as: wish.as, reply: { kind: 'kept', reply: { status, headers: storable(fields), body, trailers: [] } }, events: [] }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  return { kind: 'kept', reply: { status, headers: storable(fields), body, trailers: [] } }
 }

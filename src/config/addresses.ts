@@ -22,7 +22,7 @@ export function parseLoopback(text: string): Address | undefined {
   return address !== undefined && isLoopback(address.host) ? address : undefined
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host.toLowerCase() === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }
 

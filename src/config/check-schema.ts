@@ -103,10 +103,15 @@ function mistakeOf(error: ErrorObject, locate: Locate): Mistake {
     case 'formatMaximum': return wrongValue(locate(path), path, `at most ${String(error.schema)}`)
     default: {
       const there = locate(path)
-      const spot = FORMATS.get(schema.format ?? '')?.secret === true && there.found !== 'nothing' ? { ...there, found: 'a text that is not shown' } : there
+      const spot = isSecret(schema) && there.found !== 'nothing' ? { ...there, found: 'a text that is not shown' } : there
       return wrongValue(spot, path, expectedOf(schema), spot.literal === null ? [] : suggestionsFor(schema, spot.literal))
     }
   }
+}
+
+/** In one of its forms. */
+function isSecret({ format, anyOf }: FieldSchema): boolean {
+  return FORMATS.get(format ?? '')?.secret === true || anyOf?.some(isSecret) === true
 }
 
 /** The schema whose keyword was broken; ajv has it along with `verbose`. */

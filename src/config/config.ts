@@ -3,6 +3,7 @@ import type { BudgetSettings } from '../core/budget.ts'
 import type { KeySpace } from '../core/key-space.ts'
 import type { RedisTarget } from '../core/redis-target.ts'
 import type { Route } from '../core/route.ts'
+import type { SinkSettings } from '../core/sink-settings.ts'
 import type { Network } from '../core/trusted-peers.ts'
 import type { Address } from './addresses.ts'
 import type { Document } from './schema.ts'
@@ -34,6 +35,8 @@ export interface Config {
   readonly budgets: ReadonlyMap<string, BudgetSettings>
   /** null: there is none */
   readonly breaker: BreakerSettings | null
+  /** in the order of the file; with secrets in them, for connections only */
+  readonly sinks: readonly SinkSettings[]
   /** what the ids of the keys are made of */
   readonly keySpace: KeySpace
   readonly accept: ReadonlySet<Accepted>

@@ -10,6 +10,7 @@ export interface FieldSchema {
   readonly anyOf?: readonly FieldSchema[]
   readonly items?: FieldSchema
   readonly properties?: Readonly<Record<string, FieldSchema>>
+  readonly additionalProperties?: FieldSchema | boolean
   readonly required?: readonly string[]
   readonly format?: string
   readonly formatMinimum?: string

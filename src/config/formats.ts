@@ -5,22 +5,11 @@ import { parseRedisUrl } from '../core/redis-target.ts'
 import { parseTemplate } from '../core/template.ts'
 import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseKeysUrl, parseLoopback, parseOrigin } from './addresses.ts'
+import type { Format } from './format.ts'
 import { nearest } from './nearest.ts'
+import { OUTBOX_FORMATS } from './outbox-formats.ts'
 import { parseSecret } from './secret.ts'
 import { nearDurations, nearSizes, parseDuration, parseSize } from './units.ts'
-
-/** A kind of text that the schema names with `format`. */
-export interface Format {
-  /** what would be right, to follow "needed:" */
-  readonly expected: string
-  readonly accepts: (text: string) => boolean
-  /** what was probably meant, nearest first */
-  readonly suggest?: (text: string) => readonly string[]
-  /** what was written instead is in no message: it may be the secret with one character too many */
-  readonly secret?: true
-  /** a number to compare with `formatMinimum` and `formatMaximum` */
-  readonly measure?: (text: string) => number | undefined
-}
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
@@ -147,6 +136,7 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
     expected: 'the name of a budget: 1 to 63 of the characters a-z 0-9 -, the first one a letter or a digit, such as default',
     accepts: (text) => /^[a-z0-9][a-z0-9-]{0,62}$/.test(text),
   },
+  ...OUTBOX_FORMATS,
   'route-name': {
     expected: '1 to 63 of the characters a-z 0-9 -, the first one a letter or a digit, such as create-charge',
     accepts: (text) => /^[a-z0-9][a-z0-9-]{0,62}$/.test(text),

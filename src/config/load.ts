@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { readCertificates } from './certificates.ts'
 import { checkSchema } from './check-schema.ts'
 import type { Config } from './config.ts'
 import { readDocument, type Reading, type SourceText } from './document.ts'
@@ -36,9 +37,10 @@ export async function loadConfig(sources: Sources): Promise<Loaded> {
   if (reading.kind === 'broken') return { kind: 'faulty', mistakes: inReadingOrder([...reading.mistakes, ...await mistakesOfFlags(sources)]) }
   const given = override(reading.data, flags, environment, reading.locate)
   const checked = await checkSchema(given.data, given.locate)
-  const mistakes = oncePerPlace([...reading.mistakes, ...checked.mistakes, ...crossCheck(checked, given.locate)])
+  const { certificates, mistakes: unreadable } = await readCertificates(checked.draft, given.locate)
+  const mistakes = oncePerPlace([...reading.mistakes, ...checked.mistakes, ...crossCheck(checked, given.locate), ...unreadable])
   if (checked.document === null || mistakes.length > 0) return { kind: 'faulty', mistakes: inReadingOrder(mistakes) }
-  return { kind: 'loaded', config: resolve(checked.document, file === null ? 'no-file' : 'file') }
+  return { kind: 'loaded', config: resolve(checked.document, file === null ? 'no-file' : 'file', certificates) }
 }
 
 const NO_FILE: Reading = { kind: 'read', data: {}, mistakes: [], locate: locateWithoutFile }

@@ -19,7 +19,15 @@ const FILLED_UP: ReadonlySet<string> = new Set(['retention_bounds', 'fingerprint
 /** Every field of a route's policy that has a value, and where it is from; `index` null for the fallback route. See resolve.ts. */
 export function originsOf(document: Document, index: number | null): FieldOrigin[] {
   const own: unknown = index === null ? {} : document.routes?.[index]
-  return Object.entries(SCHEMA.properties.defaults.properties).flatMap(([name, group]) => fieldsOf(`${name}.`, group, valueOf(own, name), valueOf(document.defaults, name)))
+  const fields = Object.entries(SCHEMA.properties.defaults.properties).flatMap(([name, group]) => fieldsOf(`${name}.`, group, valueOf(own, name), valueOf(document.defaults, name)))
+  return [...fields, ...outboxOf(valueOf(own, 'outbox'))]
+}
+
+/** Only a route itself has events. */
+function outboxOf(written: unknown): FieldOrigin[] {
+  if (written === undefined) return []
+  const [events, several] = Array.isArray(written) ? [written, true] : [[written], false]
+  return events.map((event, i): FieldOrigin => ({ field: several ? `outbox[${i}]` : 'outbox', value: flow(event), origin: 'route' }))
 }
 
 function fieldsOf(prefix: string, group: FieldSchema, own: unknown, below: unknown): FieldOrigin[] {

@@ -14,13 +14,16 @@ import type { KeyPlace } from '../core/token.ts'
 import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
 import type { Config, PostgresConfig, RedisConfig, SealingKeyConfig } from './config.ts'
+import type { Certificates } from './certificates.ts'
 import { filingOf } from './filing.ts'
+import { outboxOf } from './outbox.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
 import { outageWarnings } from './outages.ts'
 import { inProgressOf, whenUnsureOf } from './unsure.ts'
 import { breakerOf, budgetsOf, deadlinesOf, passRetryOf, retryOf, retryWarnings } from './retries.ts'
 import { parseSecret } from './secret.ts'
+import { sinksOf, sinkWarnings } from './sinks.ts'
 import { shadowWarnings } from './shadows.ts'
 import { parseDuration, parseSize } from './units.ts'
 
@@ -33,7 +36,7 @@ const ANONYMOUS_SHARE_WARNING = 'there is no configuration file, so all requests
 const ACCEPT_WARNING = 'accept: [frees-old-keys] is in force: a start or a reload may make old keys new, so that their retries run again. Take it out once the change is through.'
 
 /** A document without mistakes becomes what the process runs on. */
-export function resolve(document: Document, from: 'file' | 'no-file'): Config {
+export function resolve(document: Document, from: 'file' | 'no-file', certificates: Certificates = new Map()): Config {
   const { properties } = SCHEMA
   const top = { ...defaultsOf(SCHEMA), ...document }
   const limits = { ...defaultsOf(properties.limits), ...document.limits }
@@ -77,10 +80,11 @@ export function resolve(document: Document, from: 'file' | 'no-file'): Config {
     routes,
     budgets: budgetsOf(document.budgets),
     breaker: breakerOf(document.breaker),
+    sinks: sinksOf(document, certificates),
     keySpace: { service: top.service, routes: routes.map((route, i) => filingRoute(route, defaults, document.routes?.[i] ?? {})) },
     accept: new Set(top.accept),
     written: from === 'file' ? document : { ...document, defaults },
-    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...outageWarnings(routes), ...retryWarnings(document)],
+    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...outageWarnings(routes), ...retryWarnings(document), ...sinkWarnings(document)],
   }
 }
 
@@ -141,7 +145,7 @@ function filingRoute({ name, methods, host, path, headers, action }: Route, defa
 }
 
 /** What the route says, else what `defaults` says, else the schema's default: field by field. */
-function actionOf(defaults: Groups, own: Groups): Route['action'] {
+function actionOf(defaults: Groups, own: Pick<RouteEntry, keyof Groups | 'outbox'>): Route['action'] {
   const idempotency = { ...defaultsOf(IDEMPOTENCY), ...defaults.idempotency, ...own.idempotency }
   const bounds = { ...defaultsOf(IDEMPOTENCY.properties.retention_bounds), ...defaults.idempotency?.retention_bounds, ...own.idempotency?.retention_bounds }
   const fingerprint = { ...defaultsOf(IDEMPOTENCY.properties.fingerprint), ...defaults.idempotency?.fingerprint, ...own.idempotency?.fingerprint }
@@ -167,6 +171,7 @@ function actionOf(defaults: Groups, own: Groups): Route['action'] {
     deadlineMs: ms(retry.deadline),
     ...deadlinesOf(retry),
     lingerMs: ms(retry.linger),
+    outbox: outboxOf(own.outbox),
   }
   return { kind: 'guard', policy }
 }

@@ -3,10 +3,12 @@ import { KEY_HEADER } from '../core/key.ts'
 import { leadsTo, parseAddress, parseLoopback, parseOrigin, sameAddress } from './addresses.ts'
 import { FORMATS } from './formats.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
+import { checkOutbox } from './outbox-rules.ts'
 import { IDEMPOTENCY, STATUS } from './policy-schema.ts'
 import { checkProbe } from './probe-rules.ts'
 import { checkBudgets, checkRetry } from './retry-rules.ts'
 import { defaultsOf, SCHEMA, type Draft } from './schema.ts'
+import { checkSinks } from './sinks-rules.ts'
 import { parseDuration, parseSize } from './units.ts'
 
 type Groups = NonNullable<Draft['defaults']>
@@ -22,7 +24,7 @@ export interface Judged {
 }
 
 export function crossCheck(judged: Judged, locate: Locate): Mistake[] {
-  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkBudgets(judged.draft, locate), ...checkRoutes(judged.draft, locate), ...checkPolicies(judged, locate)]
+  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkBudgets(judged.draft, locate), ...checkSinks(judged, locate), ...checkRoutes(judged.draft, locate), ...checkPolicies(judged, locate)]
 }
 
 function checkAddresses({ draft, refused }: Judged, locate: Locate): Mistake[] {
@@ -77,6 +79,7 @@ function checkRoutes(draft: Draft, locate: Locate): Mistake[] {
       const path = [...at, group]
       if (route.pass === true && route[group] !== undefined) mistakes.push(wrongValue(locate(path), path, `nothing, because the route has pass: true`))
     }
+    mistakes.push(...checkOutbox(route, draft, at, locate))
     return mistakes
   })
 }

@@ -1,5 +1,7 @@
 import type { XStatic } from 'typebox/schema'
+import { OUTBOX } from './outbox-schema.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
+import { SINK } from './sinks-schema.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts'
 
 /*
@@ -51,11 +53,12 @@ const ROUTE = {
       description: 'The name in metrics and logs. Unique; not `default` or `pass-through`, which are the fallback routes. Keys do not depend on it, so it may change.',
     },
     match: MATCH,
-    pass: { const: true, description: 'Forward these requests as they are: no keys, nothing held. Such a route has none of `idempotency`, `retry` and `status`.' },
+    pass: { const: true, description: 'Forward these requests as they are: no keys, nothing held. Such a route has none of `idempotency`, `retry`, `status` and `outbox`.' },
     idempotency: IDEMPOTENCY,
     retry: RETRY,
     status: STATUS,
     cors: CORS,
+    outbox: OUTBOX,
   },
 } as const
 
@@ -203,6 +206,10 @@ export const SCHEMA = {
       description: 'Budgets for retries by name; a route says with `retry.budget` which one it takes from. `default` is always there. A further name has the same fields.',
     },
     breaker: BREAKER,
+    sinks: {
+      type: 'object', additionalProperties: SINK, examples: ['{payments: {webhook: {url: https://hooks.example.com/onceward}}}'],
+      description: 'Where events go, by name; a route says with `outbox.sink` which one it means. Each has exactly one of `webhook`, `kafka` and `sqs`.',
+    },
     accept: {
       type: 'array', uniqueItems: true, items: { enum: ['frees-old-keys'] }, default: [],
       description: '`frees-old-keys`: lets a start or a reload change the service, a scope or a key source although keys that were used before are then not found any more, and run again when they are retried. Take it out afterwards.',

@@ -2,6 +2,7 @@ import type { StatusPolicy } from './attempt.ts'
 import type { DeadlineHeader } from './deadline.ts'
 import type { FingerprintSpec } from './fingerprint-spec.ts'
 import type { KeySource } from './key-source.ts'
+import type { OutboxPolicy } from './outbox-policy.ts'
 import type { ProbePolicy } from './probe.ts'
 import type { RetryPolicy } from './retry.ts'
 import type { ScopePolicy } from './scope.ts'
@@ -35,6 +36,8 @@ export interface Policy {
   readonly deadlineTo: DeadlineHeader | null
   /** how long an attempt that cannot be repeated may go on after the client was told to come back */
   readonly lingerMs: number
+  /** the events of a completion; mostly none */
+  readonly outbox: readonly OutboxPolicy[]
 }
 
 export type WhenUnsure =

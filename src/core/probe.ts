@@ -81,6 +81,8 @@ export type Unclear =
   | 'too-early'
   /** the route asks in another way by now, or not at all */
   | 'other-rules'
+  /** what its events are made of is in no form that this process can read, and a completion without them would lose them */
+  | 'events'
   /** too many questions are out */
   | 'busy'
   /** the store did not take the result */

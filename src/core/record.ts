@@ -65,6 +65,8 @@ export type KeyRecord = KeyState & {
   readonly attempts: number
   /** how to ask the upstream whether it ran, as the claim had it (core/probe.ts); null for nobody can, and once it is completed */
   readonly probe: string | null
+  /** what the request gives to the events of its completion, as the claim had it (core/outbox-draft.ts); null for none, and once it is completed */
+  readonly outbox: string | null
 }
 
 /** A doubt that somebody may ask the upstream about. */
@@ -75,6 +77,7 @@ export interface Doubt {
   readonly operationRef: string
   readonly cause: DoubtCause
   readonly probe: string
+  readonly outbox: string | null
   /** how long it had been in doubt when the store was asked, by the store's clock: ours may differ from the one that wrote `since` */
   readonly ageMs: number
 }
@@ -102,6 +105,8 @@ export interface ClaimRequest {
   readonly onOrphan: OnOrphan
   /** stored as it is, and given back with the doubt; it may hold personal data, and no secret */
   readonly probe: string | null
+  /** likewise, and for whoever completes the key */
+  readonly outbox: string | null
 }
 
 export type ClaimOutcome =
@@ -111,7 +116,7 @@ export type ClaimOutcome =
   | { readonly kind: 'busy', readonly retryAfterMs: number, readonly operationRef: string }
   /** judged before everything else; the record's own spec and parts tell how to compare and what differed */
   | { readonly kind: 'mismatch', readonly spec: string, readonly parts: Parts, readonly operationRef: string }
-  | { readonly kind: 'uncertain', readonly since: number, readonly cause: DoubtCause, readonly operationRef: string, readonly fence: number, readonly probe: string | null, /** see Doubt */ readonly ageMs: number }
+  | { readonly kind: 'uncertain', readonly since: number, readonly cause: DoubtCause, readonly operationRef: string, readonly fence: number, readonly probe: string | null, readonly outbox: string | null, /** see Doubt */ readonly ageMs: number }
 
 /** 'fenced': the row is no longer ours, and nothing was changed; read again and answer what is stored. */
 export type WriteOutcome = 'written' | 'fenced'

@@ -35,7 +35,7 @@ export function parseTemplate(text: string): Template | undefined {
   const parts: Part[] = []
   let end = 0
   for (const match of text.matchAll(PLACE)) {
-    const part = partOf(match[1] ?? '')
+    const part = parsePlace(match[1] ?? '')
     if (part === undefined) return undefined
     if (match.index > end) parts.push({ kind: 'text', text: text.slice(end, match.index) })
     parts.push(part)
@@ -45,7 +45,8 @@ export function parseTemplate(text: string): Template | undefined {
   return parts.some((part) => part.kind === 'text' && /[{}]/.test(part.text)) ? undefined : parts
 }
 
-function partOf(name: string): Part | undefined {
+/** What stands between braces; undefined if it means nothing. */
+export function parsePlace(name: string): Part | undefined {
   if (name === 'key' || name === 'identity') return { kind: name }
   if (name.startsWith('header:')) return /^header:[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) ? { kind: 'header', name: name.slice(7).toLowerCase() } : undefined
   if (!name.startsWith('body:')) return undefined
@@ -105,7 +106,7 @@ function valueFor(part: Exclude<Part, { kind: 'text' }>, { key, identity, fields
 }
 
 /** Of a header that is there once. Its bytes may be in any encoding, so only ASCII means the same to everybody. */
-function headerValue(fields: Fields, name: string): string | null {
+export function headerValue(fields: Fields, name: string): string | null {
   const [value = '', ...more] = valuesOf(fields, name)
   const plain = value.trim()
   return more.length === 0 && !connectionNames(fields).has(name) && /^[\x20-\x7e]+$/.test(plain) ? plain : null

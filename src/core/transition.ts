@@ -41,7 +41,7 @@ export function onClaim(found: KeyRecord | undefined, request: ClaimRequest, now
   }
   const doubt = found.state === 'uncertain' ? found : doubtful(found, 'lease-expired', nowMs)
   return {
-    outcome: { kind: 'uncertain', since: doubt.since, cause: doubt.cause, operationRef: doubt.operationRef, fence: doubt.fence, probe: doubt.probe, ageMs: nowMs - doubt.since },
+    outcome: { kind: 'uncertain', since: doubt.since, cause: doubt.cause, operationRef: doubt.operationRef, fence: doubt.fence, probe: doubt.probe, outbox: doubt.outbox, ageMs: nowMs - doubt.since },
     change: doubt === found ? KEEP : { kind: 'put', record: doubt },
   }
 }
@@ -55,7 +55,7 @@ export function onComplete(found: KeyRecord | undefined, claim: Claim, completio
   if (!holds(found, claim)) return FENCED
   if (found.state === 'completed') return WRITTEN_BEFORE
   const record: KeyRecord = {
-    ...base(found), state: 'completed', completedAt: nowMs, reply: completion.reply, attempts: found.attempts + completion.attempts, probe: null,
+    ...base(found), state: 'completed', completedAt: nowMs, reply: completion.reply, attempts: found.attempts + completion.attempts, probe: null, outbox: null,
     retainUntil: found.state === 'uncertain' ? retainedAfterDoubt(found, nowMs) : found.retainUntil,
   }
   return { outcome: 'written', change: { kind: 'put', record } }
@@ -84,7 +84,7 @@ export function onResolve(found: KeyRecord | undefined, fence: number, resolutio
     }
     case 'completed': {
       const record: KeyRecord = {
-        ...base(found), holder: RESOLVER, fence: fence + 1, state: 'completed', completedAt: nowMs, reply: resolution.reply, probe: null,
+        ...base(found), holder: RESOLVER, fence: fence + 1, state: 'completed', completedAt: nowMs, reply: resolution.reply, probe: null, outbox: null,
         retainUntil: retainedAfterDoubt(found, nowMs),
       }
       return { outcome: 'written', change: { kind: 'put', record } }
@@ -121,9 +121,9 @@ export function isFree(found: KeyRecord, nowMs: number): boolean {
 const RESOLVER = 'resolver'
 
 function claimNew(request: ClaimRequest, nowMs: number): Judged<ClaimOutcome> {
-  const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, probe } = request
+  const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, probe, outbox } = request
   const record: KeyRecord = {
-    id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, probe, fence: 1, attempts: 0,
+    id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, probe, outbox, fence: 1, attempts: 0,
     createdAt: nowMs, retainUntil: nowMs + request.retentionMs, state: 'in_flight', leaseUntil: nowMs + request.leaseMs,
   }
   return { outcome: claimed(record), change: { kind: 'put', record } }
@@ -153,6 +153,6 @@ function retainedAfterDoubt(found: KeyRecord, nowMs: number): number {
 }
 
 function base(found: KeyRecord): Omit<KeyRecord, 'state' | 'leaseUntil' | 'completedAt' | 'reply' | 'since' | 'cause'> {
-  const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, fence, route, createdAt, retainUntil, attempts, probe } = found
-  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, fence, route, createdAt, retainUntil, attempts, probe }
+  const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, fence, route, createdAt, retainUntil, attempts, probe, outbox } = found
+  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, fence, route, createdAt, retainUntil, attempts, probe, outbox }
 }

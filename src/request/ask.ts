@@ -1,5 +1,6 @@
 import type { Clock, KeyStore } from '../core/ports.ts'
-import type { Claim } from '../core/record.ts'
+import { draftText, type Draft } from '../core/outbox-draft.ts'
+import type { ClaimOutcome } from '../core/record.ts'
 import type { Entry } from './admit.ts'
 import { probeOf, type Claimed } from './claim.ts'
 import { persist, type PersistDependencies } from './persist.ts'
@@ -24,17 +25,17 @@ export interface AskDependencies extends PersistDependencies {
 /** `claimAgain` after an inquiry that resolved the doubt; monotonic `deadlineAt`: the client waits until then. */
 export async function askAboutFound(claimed: Extract<Claimed, { kind: 'uncertain' }>, entry: Entry, deadlineAt: number, deps: AskDependencies, claimAgain: () => Promise<Claimed>): Promise<Claimed> {
   if (claimed.probe === null || entry.policy.whenUnsure.kind !== 'probe') return claimed
-  const { fence, operationRef, cause, probe, ageMs } = claimed
-  const doubt = { id: entry.id, fence, route: entry.route, operationRef, cause, probe, ageMs, knownAt: deps.clock.monotonicMs() }
+  const { fence, operationRef, cause, probe, outbox, ageMs } = claimed
+  const doubt = { id: entry.id, fence, route: entry.route, operationRef, cause, probe, outbox, ageMs, knownAt: deps.clock.monotonicMs() }
   const end = await deps.inquiries.inquire(doubt, { until: deadlineAt, questions: entry.policy.whenUnsure.probe.attempts, mayFree: true })
   return end === 'resolved' && deps.clock.monotonicMs() < deadlineAt ? claimAgain() : claimed
 }
 
-export async function askAboutOwn(end: Extract<Settled, { kind: 'abandoned' }>, claim: Claim, operationRef: string, entry: Entry, deadlineAt: number, deps: AskDependencies): Promise<Settled> {
+export async function askAboutOwn(end: Extract<Settled, { kind: 'abandoned' }>, { claim, operationRef }: Extract<ClaimOutcome, { kind: 'claimed' }>, draft: Draft | null, entry: Entry, deadlineAt: number, deps: AskDependencies): Promise<Settled> {
   if (entry.policy.whenUnsure.kind !== 'probe') return end
   const probe = probeOf(entry)
   if (probe === null) return end
-  const doubt = { id: entry.id, fence: claim.fence, route: entry.route, operationRef, cause: end.cause, probe, ageMs: 0, knownAt: deps.clock.monotonicMs() }
+  const doubt = { id: entry.id, fence: claim.fence, route: entry.route, operationRef, cause: end.cause, probe, outbox: draft === null ? null : draftText(draft), ageMs: 0, knownAt: deps.clock.monotonicMs() }
   const inquired = await deps.inquiries.inquire(doubt, { until: deadlineAt, questions: entry.policy.whenUnsure.probe.attempts, mayFree: false })
   if (inquired === 'unclear') return end
   const [found] = await persist(() => deps.store.find({ id: entry.id }, 1), deps)

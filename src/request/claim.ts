@@ -1,5 +1,6 @@
 import { differing } from '../core/fingerprint.ts'
 import { keyDigest } from '../core/key.ts'
+import { draftText, renderDraft, type Draft } from '../core/outbox-draft.ts'
 import { renderProbe } from '../core/probe.ts'
 import { StoreUnavailable, type KeyStore } from '../core/ports.ts'
 import type { ClaimOutcome, ClaimRequest, Claim } from '../core/record.ts'
@@ -41,8 +42,8 @@ export interface ClaimDependencies extends PersistDependencies {
  * own: a mismatch is said only by equal specifications. Each further round means that the record was replaced in
  * between, and the patience of the client ends them.
  */
-export async function claim(entry: Entry, deps: ClaimDependencies, patience: Patience): Promise<Claimed> {
-  let request = claimRequest(entry, deps)
+export async function claim(entry: Entry, draft: Draft | null, deps: ClaimDependencies, patience: Patience): Promise<Claimed> {
+  let request = claimRequest(entry, draft, deps)
   for (;;) {
     let outcome: ClaimOutcome | WithoutStore
     try {
@@ -126,7 +127,7 @@ function releaseUnused(claimed: Claim, deps: ClaimDependencies): void {
   persistAside(() => deps.store.release(claimed), deps)
 }
 
-function claimRequest(entry: Entry, deps: ClaimDependencies): ClaimRequest {
+function claimRequest(entry: Entry, draft: Draft | null, deps: ClaimDependencies): ClaimRequest {
   const { whenUnsure } = entry.policy
   return {
     id: entry.id,
@@ -140,6 +141,7 @@ function claimRequest(entry: Entry, deps: ClaimDependencies): ClaimRequest {
     leaseMs: entry.policy.leaseMs,
     retentionMs: entry.retentionMs,
     probe: probeOf(entry),
+    outbox: draft === null ? null : draftText(draft),
     onOrphan: whenUnsure.kind === 'resend' ? { kind: 'take', withinMs: whenUnsure.withinMs } : { kind: 'hold' },
   }
 }
@@ -147,6 +149,11 @@ function claimRequest(entry: Entry, deps: ClaimDependencies): ClaimRequest {
 /** How the upstream can be asked about this request; rendered now, because whoever asks may not have it any more. */
 export function probeOf({ policy: { whenUnsure }, key, identityName, call, body }: Entry): string | null {
   return whenUnsure.kind === 'probe' ? renderProbe(whenUnsure.probe, { key, identity: identityName, fields: call.fields, body }) : null
+}
+
+/** What this request gives to the events of its completion; null on a route without any. */
+export function draftOf({ policy, key, identityName, route, call, body }: Entry): Draft | null {
+  return policy.outbox.length === 0 ? null : renderDraft(policy.outbox, { key, identity: identityName, route, fields: call.fields, body })
 }
 
 /**

@@ -1,4 +1,5 @@
 import { deadlineMs as deadlineOf } from '../core/deadline.ts'
+import type { Ringer } from '../core/outbox-ports.ts'
 import type { Checkpoint, Journal, KeyStore, Meter, ReplyCache } from '../core/ports.ts'
 import type { DoubtCause } from '../core/record.ts'
 import type { Roster } from '../core/roster.ts'
@@ -7,7 +8,7 @@ import { inFlight, noStore, notClaimed, notRecorded, replayed, resting, settled,
 import { askAboutFound, askAboutOwn } from './ask.ts'
 import { attempts, type AttemptDependencies } from './attempts.ts'
 import type { Answer, Call } from './call.ts'
-import { claim } from './claim.ts'
+import { claim, draftOf } from './claim.ts'
 import { fingerprintUnder } from './compare.ts'
 import { Flight, type Flights } from './flight.ts'
 import type { Lease, LeaseKeeper } from './lease.ts'
@@ -38,6 +39,7 @@ export interface FlowDependencies extends AttemptDependencies {
   readonly flights: Flights
   readonly watch: Watch
   readonly inquiries: Inquiries
+  readonly bell: Ringer
   readonly outages: OutageLog
   /** flights that are not settled yet; a shutdown waits for them */
   readonly unsettled: Roster<Promise<unknown>>
@@ -124,13 +126,14 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     if (checkpoint !== null) await checkpoint('before-claim')
     let issuedAt = deps.clock.monotonicMs()
     const patience = { gone: () => entry.call.gone(), overdue: () => course.overdue, hung: hungOf(entry, course) }
-    let claimed = await claim(entry, deps, patience)
+    const draft = draftOf(entry)
+    let claimed = await claim(entry, draft, deps, patience)
     if (claimed.kind === 'uncertain') {
       asking(course, claimed.operationRef, claimed.cause)
       claimed = await askAboutFound(claimed, entry, deadlineAt, deps, () => {
         course.phase = 'claiming'
         issuedAt = deps.clock.monotonicMs()
-        return claim(entry, deps, patience)
+        return claim(entry, draft, deps, patience)
       })
     }
     if (claimed.kind === 'unprotected') {
@@ -162,12 +165,12 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     if (checkpoint !== null) await checkpoint('after-attempt')
     course.phase = 'settling'
     if (checkpoint !== null) await checkpoint('before-settle')
-    let end = await settle(claimed.claim, tried, deps)
+    let end = await settle(claimed, tried, draft, deps)
     if (checkpoint !== null) await checkpoint('after-settle')
     if (end.kind === 'abandoned') {
       lease.drop() // there is nothing to renew in a doubt
       asking(course, operationRef, end.cause)
-      end = await askAboutOwn(end, claimed.claim, operationRef, entry, deadlineAt, deps)
+      end = await askAboutOwn(end, claimed, draft, entry, deadlineAt, deps)
     }
     const wallMs = deps.clock.wallMs()
     told = () => toDuplicates(end, entry, operationRef, retainUntil, wallMs)

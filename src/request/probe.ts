@@ -1,8 +1,12 @@
 import type { AttemptOutcome, StatusPolicy } from '../core/attempt.ts'
+import type { Draft } from '../core/outbox-draft.ts'
+import { announce, completedBy, eventsOf } from '../core/outbox-events.ts'
+import type { Ringer } from '../core/outbox-ports.ts'
 import { judgeProbe, readProbe, type Probe, type ProbePolicy, type ProbeVerdict, type Unclear } from '../core/probe.ts'
 import { StoreUnavailable, type Clock, type Journal, type KeyStore, type Meter, type Random, type Upstream } from '../core/ports.ts'
+import { readDraft } from '../core/read-draft.ts'
 import type { Doubt, KeyId, Resolution } from '../core/record.ts'
-import { storable } from '../core/reply.ts'
+import { storable, type StoredReply } from '../core/reply.ts'
 import type { Roster } from '../core/roster.ts'
 import type { Route } from '../core/route.ts'
 import type { Abortable } from './retry-loop.ts'
@@ -31,6 +35,8 @@ const NO_BODY = new Uint8Array()
 
 export interface InquiryDependencies {
   readonly store: Pick<KeyStore, 'resolve'>
+  readonly service: string
+  readonly bell: Ringer
   /** with connections of its own */
   readonly upstream: Pick<Upstream, 'attempt'>
   readonly clock: Clock
@@ -83,6 +89,8 @@ export class Inquiries {
     const probe = readProbe(doubt.probe)
     const policy = policyOf(doubt.route, this.#deps.routes())
     if (probe === undefined || policy === null || policy.shape !== probe.shape) return this.#unclear(doubt, 'other-rules')
+    const draft = doubt.outbox === null ? null : readDraft(doubt.outbox)
+    if (draft === undefined) return this.#unclear(doubt, 'events')
     let why: Unclear = 'no-answer'
     for (let asked = 0; asked < Math.min(questions, policy.attempts); asked += 1) {
       if (asked > 0 && !await this.#pause(asked, until)) break
@@ -90,7 +98,7 @@ export class Inquiries {
       const verdict = await this.#ask(doubt, probe, policy, until)
       if (verdict.kind === 'unclear') why = verdict.why
       else if (verdict.kind === 'absent' && !mayFree) why = 'too-early'
-      else return this.#write(doubt, verdict)
+      else return this.#write(doubt, verdict, draft)
     }
     return this.#unclear(doubt, why)
   }
@@ -111,12 +119,14 @@ export class Inquiries {
     return verdictOn(outcome, policy, probe, ripe)
   }
 
-  async #write(doubt: Known, verdict: Exclude<ProbeVerdict, { kind: 'unclear' }>): Promise<Inquired> {
-    const { store, meter, journal } = this.#deps
+  async #write(doubt: Known, verdict: Exclude<ProbeVerdict, { kind: 'unclear' }>, draft: Draft | null): Promise<Inquired> {
+    const { store, meter, journal, bell } = this.#deps
     const { id, fence, route, operationRef } = doubt
     try {
-      const written = await store.resolve(id, fence, resolutionOf(verdict, operationRef), null)
+      const resolution = this.#resolutionOf(verdict, operationRef, draft)
+      const written = await store.resolve(id, fence, resolution, null)
       if (written === 'written') {
+        if (resolution.as === 'completed') announce(resolution.events, bell)
         meter.probed(verdict.kind, route)
         journal.info('probe.resolved', { route, operationRef, id: id.slice(0, 8), as: verdict.kind })
       }
@@ -125,6 +135,13 @@ export class Inquiries {
       if (!(error instanceof StoreUnavailable)) throw error
       return this.#unclear(doubt, 'store')
     }
+  }
+
+  #resolutionOf(verdict: Exclude<ProbeVerdict, { kind: 'unclear' }>, operationRef: string, draft: Draft | null): Resolution {
+    if (verdict.kind === 'absent') return { as: 'not-executed', operationRef }
+    const { status, headers, body, trailers } = verdict.reply
+    const reply: StoredReply = { kind: 'kept', reply: { status, headers: storable(headers), body, trailers } }
+    return { as: 'completed', reply, events: eventsOf(draft, completedBy(reply), { service: this.#deps.service, operationRef, timeMs: this.#deps.clock.wallMs() }) }
   }
 
   /** False if there is no time for it. */
@@ -168,13 +185,6 @@ function verdictOn(outcome: AttemptOutcome, policy: ProbePolicy, probe: Probe, r
   if (reply.kind === 'whole') return judgeProbe(policy, probe, reply.reply, ripe)
   reply.body.cancel()
   return { kind: 'unclear', why: 'content' }
-}
-
-/** The events of the completion will be made here, as in settle.ts. */
-function resolutionOf(verdict: Exclude<ProbeVerdict, { kind: 'unclear' }>, operationRef: string): Resolution {
-  if (verdict.kind === 'absent') return { as: 'not-executed', operationRef }
-  const { status, headers, body, trailers } = verdict.reply
-  return { as: 'completed', reply: { kind: 'kept', reply: { status, headers: storable(headers), body, trailers } }, events: [] }
 }
 
 function policyOf(name: string, routes: readonly Route[]): ProbePolicy | null {

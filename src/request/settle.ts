@@ -1,8 +1,13 @@
 import { statusOf, type AttemptOutcome, type UpstreamReply } from '../core/attempt.ts'
+import type { OutboxEvent } from '../core/event.ts'
+import type { Draft } from '../core/outbox-draft.ts'
+import { announce, completedBy, eventsOf, type CompletedReply } from '../core/outbox-events.ts'
+import type { Ringer } from '../core/outbox-ports.ts'
 import type { KeyStore } from '../core/ports.ts'
-import type { Claim, DoubtCause, KeyRecord, WriteOutcome } from '../core/record.ts'
+import type { ClaimOutcome, DoubtCause, KeyRecord, WriteOutcome } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
 import { replyOf } from '../core/retry.ts'
+import type { Namespace } from './admit.ts'
 import type { Tried } from './attempts.ts'
 import { insist, persist, type PersistDependencies } from './persist.ts'
 
@@ -15,29 +20,40 @@ export type Settled =
 
 export interface SettleDependencies extends PersistDependencies {
   readonly store: KeyStore
+  readonly namespace: Namespace
+  readonly bell: Ringer
 }
 
-/** Writes first; only then does anybody speak (invariant I2). Repeated while the process lives. */
-export async function settle(claimed: Claim, tried: Tried, deps: SettleDependencies): Promise<Settled> {
-  const { write, as } = settlement(claimed, tried, deps.store)
+type OurClaim = Extract<ClaimOutcome, { kind: 'claimed' }>
+
+/** Writes first; only then does anybody speak (invariant I2). Repeated while the process lives, with the same events. */
+export async function settle(claimed: OurClaim, tried: Tried, draft: Draft | null, deps: SettleDependencies): Promise<Settled> {
+  const { write, events, as } = settlement(claimed, tried, draft, deps)
   let written: WriteOutcome
   try {
     written = await write() // nearly always nothing to insist on, and no second promise for it
   } catch (error) {
     written = await insist(error, write, deps)
   }
-  if (written === 'written') return as
-  const [found] = await persist(() => deps.store.find({ id: claimed.id }, 1), deps)
+  if (written === 'written') {
+    announce(events, deps.bell)
+    return as
+  }
+  const [found] = await persist(() => deps.store.find({ id: claimed.claim.id }, 1), deps)
   return { kind: 'fenced', found }
 }
 
 /** What is to be written, and what is true once it is. */
 interface Settlement {
   readonly write: () => Promise<WriteOutcome>
+  readonly events: readonly OutboxEvent[]
   readonly as: Settled
 }
 
-function settlement(claimed: Claim, { outcomes, verdict }: Tried, store: KeyStore): Settlement {
+const NO_EVENTS: readonly OutboxEvent[] = []
+
+function settlement({ claim, operationRef }: OurClaim, { outcomes, verdict }: Tried, draft: Draft | null, deps: SettleDependencies): Settlement {
+  const { store } = deps
   const last = outcomes.at(-1)
   const reply = last === undefined ? null : replyOf(last)
   const attempts = outcomes.length
@@ -45,15 +61,21 @@ function settlement(claimed: Claim, { outcomes, verdict }: Tried, store: KeyStor
     case 'complete': {
       if (reply === null) throw new Error('a completion without a reply')
       const stored = toStore(reply)
-      return { write: () => store.complete(claimed, { reply: stored, attempts, events: [] }), as: { kind: 'completed', live: reply, stored } }
+      const events = draft === null ? NO_EVENTS : eventsOf(draft, madeOf(reply, stored), { service: deps.namespace.service, operationRef, timeMs: deps.clock.wallMs() })
+      return { write: () => store.complete(claim, { reply: stored, attempts, events }), events, as: { kind: 'completed', live: reply, stored } }
     }
-    case 'release': return { write: () => store.release(claimed), as: { kind: 'released', passedOn: reply, last } }
+    case 'release': return { write: () => store.release(claim), events: NO_EVENTS, as: { kind: 'released', passedOn: reply, last } }
     case 'abandon': {
       const { cause } = verdict
-      return { write: () => store.abandon(claimed, cause, attempts), as: { kind: 'abandoned', passedOn: reply, cause } }
+      return { write: () => store.abandon(claim, cause, attempts), events: NO_EVENTS, as: { kind: 'abandoned', passedOn: reply, cause } }
     }
     default: return verdict satisfies never
   }
+}
+
+/** A reply that is not kept has its fields all the same, as long as it is here. */
+function madeOf(reply: UpstreamReply, stored: StoredReply): CompletedReply {
+  return reply.kind === 'whole' ? completedBy(stored) : { status: reply.status, fields: storable(reply.headers), body: null }
 }
 
 function toStore(reply: UpstreamReply): StoredReply {

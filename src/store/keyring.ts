@@ -72,6 +72,19 @@ export class Keyring {
     return kind === 'opened' && reply?.kind === 'kept' ? Buffer.from(reply.reply.body).toString('utf8') : null
   }
 
+  /** The payload of an event, bound to its id. No JSON text begins with the byte that an envelope begins with. */
+  sealPayload(payload: Uint8Array, event: string): Uint8Array {
+    const sealed = this.seal({ kind: 'kept', reply: { status: NO_STATUS, headers: [], body: payload, trailers: [] } }, event, NO_FENCE)
+    return this.#sealing === null || sealed.kind === 'not-kept' ? payload : sealed.reply.body
+  }
+
+  /** Null for one that does not open. A payload that was stored before there were keys is as it is. */
+  openPayload(payload: Uint8Array, event: string): Uint8Array | null {
+    if (payload[0] !== VERSION) return payload
+    const opened = this.open({ kind: 'kept', reply: { status: NO_STATUS, headers: [SEALED, '1'], body: payload, trailers: [] } }, event, NO_FENCE)
+    return opened.kind === 'opened' && opened.reply.kind === 'kept' ? opened.reply.reply.body : null
+  }
+
   /** A reply that was stored before there were keys is as it is. */
   open(stored: StoredReply, id: KeyId, fence: number): Opened {
     if (stored.kind === 'not-kept' || !isSealed(stored.reply)) return { kind: 'opened', reply: stored }

@@ -39,6 +39,6 @@ function restMs(ageMs: number, { shortestMs, longestMs }: Rest): number {
 
 function doubtOf(record: KeyRecord, nowMs: number): Doubt[] {
   if (record.state !== 'uncertain' || record.probe === null) return []
-  const { id, fence, route, operationRef, cause, probe } = record
-  return [{ id, fence, route, operationRef, cause, probe, ageMs: nowMs - record.since }]
+  const { id, fence, route, operationRef, cause, probe, outbox } = record
+  return [{ id, fence, route, operationRef, cause, probe, outbox, ageMs: nowMs - record.since }]
 }

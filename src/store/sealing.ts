@@ -2,6 +2,7 @@ import { StoreUnavailable, type KeyStore, type Meter, type RemoteReplies } from 
 import type { KeyId } from '../core/record.ts'
 import type { StoredReply } from '../core/reply.ts'
 import type { Keyring } from './keyring.ts'
+import { sealedEvents } from './sealed-outbox.ts'
 
 /**
  * An authority whose stored replies are sealed. What does not open is no reply and not for us to replace: the key's record
@@ -13,29 +14,32 @@ export function sealedStore(authority: KeyStore, keyring: Keyring): KeyStore {
     if (result.kind === 'shut') throw new StoreUnavailable('no', 'a stored reply does not open: its key is not among store.sealing.keys, or it was changed')
     return result.reply
   }
+  /** One that does not open stays as it is, and cannot be read: none would mean that the completion has no events. */
+  const draft = (outbox: string | null, id: KeyId): string | null => (outbox === null ? null : keyring.openText(outbox, id) ?? outbox)
   return {
     async claim(request, givenUp) {
-      const { id, probe } = request
-      const outcome = await authority.claim(probe === null ? request : { ...request, probe: keyring.sealText(probe, id) }, givenUp)
-      if (outcome.kind === 'uncertain' && outcome.probe !== null) return { ...outcome, probe: keyring.openText(outcome.probe, id) }
+      const { id, probe, outbox } = request
+      const sealed = probe === null && outbox === null ? request : { ...request, probe: probe === null ? null : keyring.sealText(probe, id), outbox: outbox === null ? null : keyring.sealText(outbox, id) }
+      const outcome = await authority.claim(sealed, givenUp)
+      if (outcome.kind === 'uncertain') return { ...outcome, probe: outcome.probe === null ? null : keyring.openText(outcome.probe, id), outbox: draft(outcome.outbox, id) }
       return outcome.kind === 'replay' ? { ...outcome, reply: opened(outcome.reply, id, outcome.fence) } : outcome
     },
-    complete: (claim, completion) => authority.complete(claim, { ...completion, reply: keyring.seal(completion.reply, claim.id, claim.fence) }),
+    complete: (claim, completion) => authority.complete(claim, { ...completion, reply: keyring.seal(completion.reply, claim.id, claim.fence), events: sealedEvents(completion.events, keyring) }),
     resolve(id, fence, resolution, act) {
       // a record that is resolved changes hands: its fence rises by one (core/transition.ts)
-      const sealed = resolution.as === 'completed' ? { ...resolution, reply: keyring.seal(resolution.reply, id, fence + 1) } : resolution
+      const sealed = resolution.as === 'completed' ? { ...resolution, reply: keyring.seal(resolution.reply, id, fence + 1), events: sealedEvents(resolution.events, keyring) } : resolution
       return authority.resolve(id, fence, sealed, act)
     },
     async find(by, limit) {
       const records = await authority.find(by, limit)
-      return records.map((record) => (record.state === 'completed' ? { ...record, reply: opened(record.reply, record.id, record.fence) } : { ...record, probe: record.probe === null ? null : keyring.openText(record.probe, record.id) }))
+      return records.map((record) => (record.state === 'completed' ? { ...record, reply: opened(record.reply, record.id, record.fence) } : { ...record, probe: record.probe === null ? null : keyring.openText(record.probe, record.id), outbox: draft(record.outbox, record.id) }))
     },
     /** A probe that does not open cannot be asked; its key is held. */
     async doubts(limit, rest) {
       const doubts = await authority.doubts(limit, rest)
       return doubts.flatMap((doubt) => {
         const probe = keyring.openText(doubt.probe, doubt.id)
-        return probe === null ? [] : [{ ...doubt, probe }]
+        return probe === null ? [] : [{ ...doubt, probe, outbox: draft(doubt.outbox, doubt.id) }]
       })
     },
     evict: (id, act) => authority.evict(id, act),

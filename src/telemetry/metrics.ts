@@ -2,6 +2,8 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CacheFill, CacheMiss, KeyOutcome, LimitName, Meter, ReloadResult, ReplyTier } from '../core/ports.ts'
 import type { Census } from '../core/record.ts'
 import { GAVE_UP, type GaveUp } from '../core/retry.ts'
+import { RelayMetrics } from './relay-metrics.ts'
+import { Table } from './table.ts'
 
 const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
 const CLASSES = ['2xx', '3xx', '4xx', '5xx', 'timeout'] as const
@@ -26,6 +28,7 @@ const DELAY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 20, 
  */
 export class Metrics implements Meter {
   readonly #registry = new Registry()
+  readonly relay: RelayMetrics
   readonly #keys = new Table()
   readonly #answers = new Table()
   readonly #known = new Set<string>()
@@ -83,9 +86,7 @@ export class Metrics implements Meter {
     const registers = [this.#registry]
     this.#retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
     this.#delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
-    // No sink is configured in this version: nothing waits, and nothing is dead.
-    new Gauge({ name: 'outbox_lag_seconds', help: 'Age of the oldest undelivered event.', labelNames: ['sink'], registers }).set({ sink: 'none' }, 0)
-    new Gauge({ name: 'dead_letter_queue_depth', help: 'Events that were given up and wait for somebody.', labelNames: ['sink'], registers }).set({ sink: 'none' }, 0)
+    this.relay = new RelayMetrics(this.#registry)
     this.#uncertain = new Gauge({ name: 'onceward_uncertain_keys', help: 'Keys whose outcome nobody knows.', registers })
     this.#inFlight = new Gauge({ name: 'onceward_in_flight_keys', help: 'Keys that are claimed and not settled.', registers })
     this.#reloads = new Counter({ name: 'onceward_config_reloads_total', help: 'Reloads of the configuration by how they ended.', labelNames: ['result'], registers })
@@ -183,45 +184,5 @@ export class Metrics implements Meter {
   /** Prometheus text format 0.0.4. */
   async render(): Promise<{ readonly type: string, readonly text: string }> {
     return { type: this.#registry.contentType, text: await this.#registry.metrics() }
-  }
-}
-
-interface Sum {
-  readonly values: readonly string[]
-  sum: number
-}
-
-/** One level per label: names that are there already find their sum without a new string for all of them. */
-type Branch = Map<string, Branch | Sum>
-
-/** Sums by label values. An addition costs a look-up per label. */
-class Table {
-  readonly #root: Branch = new Map()
-  readonly #sums: Sum[] = []
-
-  add(count: number, ...values: string[]): void {
-    this.#at(values).sum += count
-  }
-
-  pourInto(counter: Counter, labels: readonly string[]): void {
-    counter.reset()
-    for (const { values, sum } of this.#sums) counter.inc(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ''])), sum)
-  }
-
-  #at(values: readonly string[]): Sum {
-    let at: Branch | Sum = this.#root
-    for (let i = 0; i < values.length && at instanceof Map; i += 1) {
-      const value = values[i] ?? ''
-      const branch: Branch = at
-      let next = branch.get(value)
-      if (next === undefined) {
-        next = i < values.length - 1 ? new Map<string, Branch | Sum>() : { values, sum: 0 }
-        if (!(next instanceof Map)) this.#sums.push(next)
-        branch.set(value, next)
-      }
-      at = next
-    }
-    if (at instanceof Map) throw new Error('a sum needs all of its labels')
-    return at
   }
 }

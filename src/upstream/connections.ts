@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { buildConnector, Client, Pool, type Dispatcher } from 'undici'
-import { StrayContinue } from './stray-continue.ts'
+import { StrayContinue } from '../core/stray-continue.ts'
 
 /** The socket that a client writes to, kept so that an exchange can ask it what left. */
 export interface Connection {
@@ -61,7 +61,7 @@ class TrackedClient extends Client {
       ...settings,
       connect: (target, callback) => connect(target, (...result) => {
         connection.socket = result[0] === null ? result[1] : null
-        if (connection.socket !== null) connection.strayContinue.watch(connection.socket)
+        if (connection.socket !== null) filterReads(connection.socket, connection.strayContinue)
         callback(...result)
       }),
     })
@@ -72,6 +72,11 @@ class TrackedClient extends Client {
     if (isGuarded(options)) options.rider.ride(this.#connection)
     return super.dispatch(options, handler)
   }
+}
+
+function filterReads(socket: Socket, strayContinue: StrayContinue): void {
+  const read = socket.read.bind(socket)
+  socket.read = (size?: number): unknown => strayContinue.filter(read(size))
 }
 
 function isGuarded(options: Dispatcher.DispatchOptions): options is GuardedDispatch {

@@ -1,6 +1,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test, type Test } from 'tap'
 import { parseArguments } from '../../src/cli/arguments.ts'
 import { keys } from '../../src/cli/keys.ts'
@@ -19,6 +20,11 @@ routes:
 defaults: { idempotency: { lease: 3s } }
 `
 
+const EVENTFUL = `
+sinks: { payments: { webhook: { url: { plain_http: "http://127.0.0.1:9" } }, attempts: 1000 } }
+routes: [{ name: charges, match: { path: /v1/charges }, outbox: { sink: payments, type: charge.created, data: { id: "{reply:/id}", amount: "{body:/amount}" } } }]
+`
+
 /** A sidecar's data folder after `work`, with the sidecar gone; the upstream cuts every connection whose request says so. */
 async function leftBy(t: Test, work: (sidecar: Running) => Promise<unknown>): Promise<Desk> {
   const upstream = await scriptedUpstream(t, ({ socket, request, number }) => {
@@ -31,18 +37,23 @@ async function leftBy(t: Test, work: (sidecar: Running) => Promise<unknown>): Pr
     folder,
     again: () => startForTest(t, upstream.origin, { yaml: YAML, dataDir }),
     requests: () => upstream.requests.length,
-    async ask(...words) {
-      const command = parseArguments(['keys', ...words, '--config', join(folder, 'onceward.yaml'), '--data-dir', dataDir])
-      if (command.kind !== 'keys') throw new Error(JSON.stringify(command))
-      const [lines, complaints]: [string[], string[]] = [[], []]
-      const code = await keys(command.command, command.flags, {}, { line: (text) => void lines.push(text), complaint: (text) => void complaints.push(text) })
-      return { code, said: lines.join('\n'), complained: complaints.join('\n') }
-    },
+    ask: askIn(folder),
   }
   const sidecar = await desk.again()
   await work(sidecar)
   await sidecar.stop()
   return desk
+}
+
+/** An operator at the keys of this folder. */
+function askIn(folder: string): Desk['ask'] {
+  return async (...words) => {
+    const command = parseArguments(['keys', ...words, '--config', join(folder, 'onceward.yaml'), '--data-dir', join(folder, 'data')])
+    if (command.kind !== 'keys') throw new Error(JSON.stringify(command))
+    const [lines, complaints]: [string[], string[]] = [[], []]
+    const code = await keys(command.command, command.flags, {}, { line: (text) => void lines.push(text), complaint: (text) => void complaints.push(text) })
+    return { code, said: lines.join('\n'), complained: complaints.join('\n') }
+  }
 }
 
 interface Desk {
@@ -199,4 +210,38 @@ test('a store that is not there is not begun, and a wrong configuration is told'
   t.match(await run(t, ['keys', 'audit', '--config', join(folder, 'bad.yaml')]).ended, { code: EXIT.config, output: /stroe/ })
   t.match(await run(t, ['keys', '--help']).ended, { code: EXIT.ok, output: /^Usage: onceward keys get/ })
   t.match(await run(t, ['keys', 'forget', '--key', 'a']).ended, { code: EXIT.usage, output: /--reason TEXT/ })
+})
+
+test('a doubt that an operator completes brings the events that its request asked for', async (t) => {
+  const upstream = await scriptedUpstream(t, ({ socket }) => socket.resetAndDestroy())
+  const folder = t.testdir({ 'onceward.yaml': EVENTFUL, 'reply.json': '{"id":"ch_1"}', data: {} })
+  const dataDir = join(folder, 'data')
+  const sidecar = await startForTest(t, upstream.origin, { yaml: EVENTFUL, dataDir })
+  for (const key of ['k1', 'k2', 'k3', 'k4']) t.match(await sidecar.post(key), { problem: 'outcome-unknown' })
+  await sidecar.stop()
+  const ask = askIn(folder)
+  const completed = ['--as', 'completed', '--status', '201', ...BECAUSE]
+  t.match(await ask('resolve', '--key', 'k1', ...completed, '--body-file', join(folder, 'reply.json'), '-H', 'Content-Type: application/json'), { code: EXIT.ok, complained: '' })
+  t.match(await ask('resolve', '--key', 'k2', ...completed), { code: EXIT.ok, complained: /^its event evt_op_\S+ for payments could not be built, and is a dead letter: data\.id: \{reply:\/id\}: the body of the reply was not kept$/ })
+  t.match(await ask('resolve', '--key', 'k3', '--as', 'completed', '--status', '409', ...BECAUSE), { code: EXIT.ok, complained: '' })
+  t.match(await ask('resolve', '--key', 'k4', '--as', 'not-executed', ...BECAUSE), { code: EXIT.ok })
+  const database = new DatabaseSync(join(dataDir, 'onceward.db'), { readOnly: true })
+  const rows = database.prepare('select id, payload, cause from outbox_event order by row').all()
+  database.close()
+  t.match(rows, [{ cause: null }, { cause: /was not kept/ }])
+  t.equal(rows.length, 2)
+  t.match(Buffer.from(rows[0]?.['payload'] instanceof Uint8Array ? rows[0]['payload'] : []).toString(), /"data":\{"id":"ch_1","amount":1\}\}$/)
+})
+
+test('a doubt whose events cannot be built, because its draft does not open, stays one', async (t) => {
+  const folder = t.testdir({ 'onceward.yaml': EVENTFUL, data: {} })
+  const dataDir = join(folder, 'data')
+  const sidecar = await startForTest(t, 'http://127.0.0.1:1', { yaml: EVENTFUL, dataDir })
+  await sidecar.stop()
+  const wish = request('odd', '1', { outbox: 'sealed:c29tZXRoaW5n' })
+  const store = await openEmbeddedStore({ dataDir, clock: new HeldClock() })
+  await store.claim(wish)
+  await store.close()
+  t.match(await askIn(folder)('resolve', '--operation', wish.operationRef, '--as', 'completed', '--status', '201', ...BECAUSE), { code: EXIT.refused, complained: /has events that cannot be built here: .*store\.sealing\.keys/ })
+  t.match(await askIn(folder)('list', '--state', 'uncertain'), { said: new RegExp(wish.operationRef) })
 })

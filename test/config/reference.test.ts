@@ -37,8 +37,8 @@ test('a validator that knows nothing of our formats accepts the schema, the exam
 
 test('every field has a description', (t) => {
   const bare: string[] = []
-  const walk = (path: string, schema: { readonly properties?: object, readonly items?: object, readonly anyOf?: readonly object[] }) => {
-    for (const inner of [...(schema.items === undefined ? [] : [schema.items]), ...schema.anyOf ?? []]) walk(path, inner)
+  const walk = (path: string, schema: { readonly properties?: object, readonly additionalProperties?: object | boolean, readonly items?: object, readonly anyOf?: readonly object[] }) => {
+    for (const inner of [...(schema.items === undefined ? [] : [schema.items]), ...schema.anyOf ?? [], ...(typeof schema.additionalProperties === 'object' ? [schema.additionalProperties] : [])]) walk(path, inner)
     for (const [name, field] of Object.entries(schema.properties ?? {})) {
       if (typeof field.description !== 'string') bare.push(`${path}.${name}`)
       walk(`${path}.${name}`, field)

@@ -15,7 +15,7 @@ export function doubtsContract(suite: Test, harness: KeyStoreHarness): void {
     t.equal(await store.abandon(claim, 'connection-lost', 2), 'written')
     clock.advance(5)
     t.equal(await store.abandon(claim, 'deadline', 9), 'written', 'repeated, it changes nothing')
-    const doubt = { kind: 'uncertain', since: START_MS + 5, cause: 'connection-lost', operationRef: first.operationRef, fence: 1, probe: null, ageMs: 5 }
+    const doubt = { kind: 'uncertain', since: START_MS + 5, cause: 'connection-lost', operationRef: first.operationRef, fence: 1, probe: null, outbox: null, ageMs: 5 }
     t.strictSame(await store.claim(request('a', '2')), doubt)
     clock.advance(10 * RETENTION_MS)
     t.strictSame(await store.claim(request('a', '3')), { ...doubt, ageMs: 5 + 10 * RETENTION_MS }, 'past its retention too')
@@ -28,7 +28,7 @@ export function doubtsContract(suite: Test, harness: KeyStoreHarness): void {
     const first = request('a', '1')
     await claimed(store, first)
     clock.advance(LEASE_MS)
-    const doubt = { kind: 'uncertain', since: START_MS + LEASE_MS, cause: 'lease-expired', operationRef: first.operationRef, fence: 1, probe: null, ageMs: 0 }
+    const doubt = { kind: 'uncertain', since: START_MS + LEASE_MS, cause: 'lease-expired', operationRef: first.operationRef, fence: 1, probe: null, outbox: null, ageMs: 0 }
     t.strictSame(await store.claim(request('a', '2')), doubt)
     clock.advance(1000)
     t.strictSame(await store.claim(request('a', '3')), { ...doubt, ageMs: 1000 }, 'counted from when it was first seen')

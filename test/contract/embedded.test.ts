@@ -39,7 +39,7 @@ function eventsOfCopy(folder: string): OutboxEvent[] {
   const database = new DatabaseSync(join(copy, 'onceward.db'))
   try {
     return database.prepare('select id, sink, lane, type, payload from outbox_event order by row').all().map(({ id, sink, lane, type, payload }) => ({
-      id: String(id), sink: String(sink), lane: String(lane), type: String(type), payload: payload instanceof Uint8Array ? payload : new Uint8Array(),
+      id: String(id), sink: String(sink), lane: String(lane), type: String(type), payload: payload instanceof Uint8Array ? payload : new Uint8Array(), flaw: null,
     }))
   } finally {
     database.close()

@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import { claimsContract } from './claims.ts'
 import { doubtsContract } from './doubts.ts'
+import { draftsContract } from './drafts.ts'
 import { modelContract } from './model.ts'
 import { operatorsContract } from './operators.ts'
 import { probesContract } from './probes.ts'
@@ -18,6 +19,7 @@ export function keyStoreContract(t: Test, harness: KeyStoreHarness): void {
   settlingContract(t, harness)
   doubtsContract(t, harness)
   operatorsContract(t, harness)
+  draftsContract(t, harness)
   probesContract(t, harness)
   upkeepContract(t, harness)
   witnessContract(t, harness)

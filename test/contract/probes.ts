@@ -17,9 +17,9 @@ export function probesContract(suite: Test, harness: KeyStoreHarness): void {
     await store.abandon(claim, 'connection-lost', 1)
     clock.advance(7)
     const { operationRef, route } = wish
-    t.strictSame(await store.claim(request('a', '2', { probe: 'another' })), { kind: 'uncertain', since: START_MS, cause: 'connection-lost', operationRef, fence: 1, probe: PROBE, ageMs: 7 })
+    t.strictSame(await store.claim(request('a', '2', { probe: 'another' })), { kind: 'uncertain', since: START_MS, cause: 'connection-lost', operationRef, fence: 1, probe: PROBE, outbox: null, ageMs: 7 })
     t.match(await store.find({ operationRef }, 1), [{ state: 'uncertain', probe: PROBE }])
-    t.strictSame(await store.doubts(10, REST), [{ id: claim.id, fence: 1, route, operationRef, cause: 'connection-lost', probe: PROBE, ageMs: 7 }])
+    t.strictSame(await store.doubts(10, REST), [{ id: claim.id, fence: 1, route, operationRef, cause: 'connection-lost', probe: PROBE, outbox: null, ageMs: 7 }])
   })
 
   suite.test('a probe is found after the lease has ended, by the reaper or by a claim', async (t) => {

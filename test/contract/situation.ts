@@ -62,6 +62,7 @@ export function request(key: string, holder: string, changes: Partial<ClaimReque
     retentionMs: RETENTION_MS,
     onOrphan: { kind: 'hold' },
     probe: null,
+    outbox: null,
     ...changes,
   }
 }
@@ -85,7 +86,7 @@ export function completion(text: string, events: readonly OutboxEvent[] = []): C
 }
 
 export function event(id: string): OutboxEvent {
-  return { id, sink: 'payments', lane: 'customer-7', type: 'charge.created', payload: Buffer.from(`{"event":"${id}"}`) }
+  return { id, sink: 'payments', lane: 'customer-7', type: 'charge.created', payload: Buffer.from(`{"event":"${id}"}`), flaw: null }
 }
 
 /** Bytes as hex, so that a store may hand back any kind of Uint8Array. */

@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import httpProxy from '@fastify/http-proxy'
 import { fastify } from 'fastify'
 import { test, type Test } from 'tap'
+import { parseArguments } from '../../src/cli/arguments.ts'
+import { keys } from '../../src/cli/keys.ts'
 import { StoreUnavailable, type KeyStore } from '../../src/core/ports.ts'
 import type { ClaimRequest } from '../../src/core/record.ts'
 import { systemClock } from '../../src/host/clock.ts'
@@ -140,7 +142,7 @@ test('I7 no event lost: an event commits with its completion, and with no other'
     const { store, dataDir } = await openStore(t, plant)
     const claimed = await store.claim(request({ holder: 'holder-one' }))
     if (claimed.kind !== 'claimed') return 'no claim'
-    const event = (id: string) => ({ id, sink: 'payments', lane: 'a', type: 'charge.created', payload: Buffer.from('{}') })
+    const event = (id: string) => ({ id, sink: 'payments', lane: 'a', type: 'charge.created', payload: Buffer.from('{}'), flaw: null })
     await store.complete({ ...claimed.claim, fence: 9 }, { reply: kept('stale'), attempts: 1, events: [event('fenced')] })
     await store.complete(claimed.claim, { reply: kept('ok'), attempts: 1, events: [event('first')] })
     await store.complete(claimed.claim, { reply: kept('ok'), attempts: 1, events: [event('repeated')] })
@@ -149,8 +151,34 @@ test('I7 no event lost: an event commits with its completion, and with no other'
     return ids.join() === 'first' ? null : `committed: ${ids.join()}`
   }
   t.equal(await lost(SOUND), null)
-  t.equal(await lost((authority) => replaced(authority, { complete: (claim, completion) => authority.complete(claim, { ...completion, events: [] }) })), 'committed: ')
+  t.equal(await lost(withoutEvents), 'committed: ')
+
+  // from the request on: what the flow completes, and what an operator does with its doubts, brings its events
+  const unheard = async (plant: Plant): Promise<Finding> => {
+    const upstream = await scriptedUpstream(t, ({ socket, number }) => (number === 2 ? socket.resetAndDestroy() : respond(socket, number === 3 ? 500 : 201, '{"id":7}', 'Content-Type: application/json')))
+    const dataDir = mkdtempSync(join(tmpdir(), 'onceward-invariant-'))
+    t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
+    writeFileSync(join(dataDir, 'onceward.yaml'), EVENTFUL)
+    const sidecar = await startForTest(t, upstream.origin, { yaml: EVENTFUL, dataDir, seams: { store: plant } })
+    for (const key of ['k1', 'k2', 'k3', 'k1']) await sidecar.post(key)
+    await sidecar.stop()
+    const command = parseArguments(['keys', 'resolve', '--key', 'k2', '--as', 'completed', '--status', '201', '--reason', 'r', '--config', join(dataDir, 'onceward.yaml'), '--data-dir', dataDir])
+    if (command.kind !== 'keys') return 'no such command'
+    await keys(command.command, command.flags, {}, { line: () => undefined, complaint: () => undefined })
+    const count = committedEvents(dataDir).length
+    return count === 2 ? null : `${count} events of 2 completions that are meant`
+  }
+  t.equal(await unheard(SOUND), null)
+  t.equal(await unheard(withoutEvents), '1 events of 2 completions that are meant')
+  t.equal(await unheard((authority) => replaced(authority, { claim: (wish, givenUp) => authority.claim({ ...wish, outbox: null }, givenUp) })), '1 events of 2 completions that are meant')
 })
+
+const withoutEvents: Plant = (authority) => replaced(authority, { complete: (claim, completion) => authority.complete(claim, { ...completion, events: [] }) })
+
+const EVENTFUL = `
+sinks: { payments: { webhook: { url: { plain_http: "http://127.0.0.1:9" } }, attempts: 1000 } }
+routes: [{ name: charges, match: { path: /v1/charges }, outbox: { sink: payments, type: charge.created, data: { amount: "{body:/amount}" } } }]
+`
 
 test('I8 retries never multiply: the upstream sees the attempts of one loop, and no more', async (t) => {
   const ATTEMPTS = 3 // of the keyed one; the GET passes
@@ -183,7 +211,7 @@ function request(more: Partial<ClaimRequest>): ClaimRequest {
   return {
     id: 'A'.repeat(43), keyDigest: 'B'.repeat(22), operationRef: `op_${more.holder}`, fingerprint: 'C'.repeat(43), spec: '[1,"raw",[]]',
     parts: 'm.t.h.b', holder: 'holder', route: 'charge', leaseMs: 60_000, retentionMs: 60_000,
-    onOrphan: { kind: 'hold' }, probe: null, ...more,
+    onOrphan: { kind: 'hold' }, probe: null, outbox: null, ...more,
   }
 }
 

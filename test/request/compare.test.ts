@@ -58,11 +58,11 @@ const requests: fc.Arbitrary<Sent> = fc.record({
 test('for any two policies an identical retry is never a mismatch, whatever became of the first', async (t) => {
   await fc.assert(fc.asyncProperty(specs, specs, requests, fc.constantFrom('in_flight', 'completed', 'uncertain'), async (then, now, sent, state) => {
     const deps = dependencies()
-    const first = await claim(entry(then, sent), deps, PATIENT)
+    const first = await claim(entry(then, sent), null, deps, PATIENT)
     if (first.kind !== 'claimed') return false
     if (state === 'completed') await deps.store.complete(first.claim, { reply: REPLY, attempts: 1, events: [] })
     if (state === 'uncertain') await deps.store.abandon(first.claim, 'deadline', 1)
-    const retry = await claim(entry(now, sent), deps, PATIENT)
+    const retry = await claim(entry(now, sent), null, deps, PATIENT)
     return retry.kind === { in_flight: 'busy', completed: 'replay', uncertain: 'uncertain' }[state]
   }), { numRuns: 500 })
   t.pass('for 500 random pairs of policies')
@@ -72,8 +72,8 @@ test('an old record decides by its own policy what another request is', async (t
   const seen = new Set<Claimed['kind']>()
   await fc.assert(fc.asyncProperty(specs, specs, requests, requests, async (then, now, sent, other) => {
     const deps = dependencies()
-    await claim(entry(then, sent), deps, PATIENT)
-    const outcome = await claim(entry(now, other), deps, PATIENT)
+    await claim(entry(then, sent), null, deps, PATIENT)
+    const outcome = await claim(entry(now, other), null, deps, PATIENT)
     seen.add(outcome.kind)
     const same = entry(then, sent).fingerprint.digest === entry(then, other).fingerprint.digest
     return outcome.kind === (same ? 'busy' : 'mismatch') && (outcome.kind !== 'mismatch' || outcome.differs.length > 0)
@@ -103,7 +103,7 @@ test('a record that is replaced between two questions is asked about under its n
       return { kind: digest === entry(stored[1] ?? RAW, sent).fingerprint.digest ? 'busy' : 'mismatch', spec, parts: 'a.b.c.d', retryAfterMs: 1, operationRef: 'op-3' }
     },
   }
-  t.match(await claim(entry(RAW, sent), dependencies(store as unknown as KeyStore), PATIENT), { kind: 'busy' })
+  t.match(await claim(entry(RAW, sent), null, dependencies(store as unknown as KeyStore), PATIENT), { kind: 'busy' })
   t.strictSame(asked, [RAW, ...stored].map(specText))
 })
 
@@ -112,7 +112,7 @@ test('a specification of a newer version compares with nothing', async (t) => {
   t.equal(fingerprintUnder('[3,"cbor",[]]', request, NAMESPACE), undefined)
   t.equal(fingerprintUnder(specText(RAW), request, NAMESPACE), request.fingerprint, 'its own is not computed again')
   const store = { claim: async (): Promise<ClaimOutcome> => ({ kind: 'mismatch', spec: '[3,"cbor",[]]', parts: 'a.b.c.d', operationRef: 'op-1' }) }
-  t.strictSame(await claim(request, dependencies(store as unknown as KeyStore), PATIENT), { kind: 'incomparable', operationRef: 'op-1' })
+  t.strictSame(await claim(request, null, dependencies(store as unknown as KeyStore), PATIENT), { kind: 'incomparable', operationRef: 'op-1' })
 })
 
 test('a follower is not told the reply of another operation that took the key meanwhile', async (t) => {

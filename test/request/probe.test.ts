@@ -57,7 +57,7 @@ async function scene(ends: readonly (AttemptOutcome | null)[], wrap: (store: Key
     return { outcome, abort }
   }
   const inquiries = new Inquiries({
-    store: wrap(store), upstream: { attempt }, clock, random: { uniform: () => 1, token: () => 'x' }, meter, journal: new NotedJournal(),
+    store: wrap(store), service: 'charges', bell: { ring: () => undefined }, upstream: { attempt }, clock, random: { uniform: () => 1, token: () => 'x' }, meter, journal: new NotedJournal(),
     limits: { socketWaitMs: 5000, keptReplyBytes: 1024 }, underWay, routes: () => routes, stopping: () => stopping,
   })
   return {
@@ -71,7 +71,7 @@ async function scene(ends: readonly (AttemptOutcome | null)[], wrap: (store: Key
       const wish = request(key, '1', { probe: text })
       const claim = await claimed(store, wish)
       await store.abandon(claim, cause, 1)
-      return { claim, known: { id: claim.id, fence: claim.fence, route: wish.route, operationRef: wish.operationRef, cause, probe: text, ageMs: 0, knownAt: clock.monotonicMs() } }
+      return { claim, known: { id: claim.id, fence: claim.fence, route: wish.route, operationRef: wish.operationRef, cause, probe: text, outbox: null, ageMs: 0, knownAt: clock.monotonicMs() } }
     },
   }
 }

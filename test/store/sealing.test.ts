@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { readDraft } from '../../src/core/read-draft.ts'
 import { StoreUnavailable } from '../../src/core/ports.ts'
 import type { StoredReply } from '../../src/core/reply.ts'
 import { systemRandom } from '../../src/host/random.ts'
@@ -112,4 +113,26 @@ test('a probe is sealed beside its key, and one that does not open is none: the 
   t.match(await store.doubts(10, { shortestMs: 1000, longestMs: 1000 }), [{ probe }])
   const before = await claimed(authority, request('b', '1', { probe }))
   t.match(await store.find({ id: before.id }, 1), [{ probe }], 'one that was stored before there were keys')
+})
+
+test('a draft is sealed beside its key; one that does not open is no draft, and never passes for none', async (t) => {
+  const clock = new HeldClock()
+  const authority = new MemoryKeyStore(clock)
+  const store = sealedStore(authority, ring(NEW))
+  const probe = '{"v":1}'
+  const outbox = '{"v":1,"traceparent":null,"events":[],"of":"4711"}'
+  const claim = await claimed(store, request('a', '1', { probe, outbox }))
+  const plain = await claimed(store, request('b', '1'))
+  for (const held of [claim, plain]) await store.abandon(held, 'connection-lost', 1)
+  const [stored] = await authority.find({ id: claim.id }, 1)
+  t.match(stored?.outbox, /^sealed:[\w-]+$/)
+  t.notOk(Buffer.from(stored?.outbox?.slice(7) ?? '', 'base64url').includes('4711'))
+  t.match(await store.claim(request('a', '2')), { kind: 'uncertain', outbox })
+  t.match(await store.find({ id: claim.id }, 1), [{ outbox }])
+  t.match(await store.claim(request('b', '2')), { kind: 'uncertain', outbox: null })
+  const others = sealedStore(authority, ring(OLD))
+  const [shut] = await others.find({ id: claim.id }, 1)
+  t.equal(readDraft(shut?.outbox ?? ''), undefined)
+  t.type(shut?.outbox, 'string', 'who completes it sees that there was something')
+  t.match(await store.doubts(10, { shortestMs: 1000, longestMs: 1000 }), [{ outbox }])
 })

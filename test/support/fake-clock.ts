@@ -28,6 +28,11 @@ export class FakeClock implements Clock {
     return () => { this.#timers.delete(timer) }
   }
 
+  /** Time has passed, and no timer has run yet: a process that was stopped and continued. */
+  jump(ms: number): void {
+    this.#nowMs += ms
+  }
+
   /** Moves time on, running what falls due on the way; between two timers pending promises get their turns. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms

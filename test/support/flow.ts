@@ -18,6 +18,8 @@ export interface FlowOfOneProcess {
   readonly deps: FlowDependencies
   readonly journal: NotedJournal
   readonly meter: NotedMeter
+  /** sinks that were told of events */
+  readonly rung: readonly string[]
   /** One request with this key and body; `forgotten` is told when its body was given up. */
   send(key: string, more?: { readonly body?: string, readonly forgotten?: () => void, readonly method?: string, readonly fields?: readonly string[] }): Promise<Answer>
 }
@@ -34,9 +36,11 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
   const random = { uniform: options.uniform ?? (() => 0.5), token: (bytes: number) => `${tokens += 1}`.padStart(bytes, Math.random().toString(36).slice(2)) }
   const upstream: Upstream = { attempt: options.attempt, handshake: () => { throw new Error('no handshakes here') }, close: () => Promise.resolve() }
   const underWay = new Roster<Abortable>()
+  const rung: string[] = []
+  const bell = { ring: (sink: string) => { rung.push(sink) } }
   const deps: FlowDependencies = {
-    inquiries: new Inquiries({ store, upstream, clock, random, meter, journal, underWay, limits, routes: () => routes, stopping: () => false }),
-    store, upstream, clock, random, journal, limits,
+    inquiries: new Inquiries({ store, bell, service, upstream, clock, random, meter, journal, underWay, limits, routes: () => routes, stopping: () => false }),
+    store, bell, upstream, clock, random, journal, limits,
     replies: { recall: () => undefined },
     meter,
     namespace: { secret: 'secret', service },
@@ -53,7 +57,7 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
     checkpoint: null,
   }
   return {
-    deps, journal, meter,
+    deps, journal, meter, rung,
     send(key, { body = '{"amount":1}', forgotten = () => undefined, method = 'POST', fields = [] } = {}) {
       const call: Call = {
         method, target: '/v1/charges', fields: ['Content-Type', 'application/json', 'Authorization', 'Bearer one', 'Idempotency-Key', key, ...fields],

@@ -44,11 +44,16 @@ function fieldRows(prefix: string, group: FieldSchema): string[] {
       return [row(path, 'group', 'from `defaults`', `${field.description} The fields of \`defaults.${name}\`, each taken from there if it is left out.`)]
     }
     const needed = group.required?.includes(name) === true ? 'required' : ''
-    if (field.type === 'object') return [row(path, 'group', needed, field.description ?? ''), ...fieldRows(`${path}.`, field)]
+    if (field.type === 'object') return [row(path, 'group', needed, field.description ?? ''), ...fieldRows(`${path}.`, field), ...namedRows(path, field)]
     const standard = field.default === undefined ? needed : code(field.default)
     const nested = [...(field.anyOf ?? []), ...(field.items === undefined ? [] : [field.items])].filter(({ type }) => type === 'object')
     return [row(path, values(field), standard, field.description ?? ''), ...nested.flatMap((inner) => fieldRows(`${path}${field.items === undefined ? '' : '[]'}.`, inner))]
   })
+}
+
+/** Of a group whose members have names of the file's own. */
+function namedRows(path: string, { properties, additionalProperties: named }: FieldSchema): string[] {
+  return properties === undefined && typeof named === 'object' ? fieldRows(`${path}.NAME.`, named) : []
 }
 
 function values(field: FieldSchema): string {

@@ -66,7 +66,7 @@ function judge(row: Row, place: number, request: ClaimRequest, answer: Answer, c
     case 'replay': changes.replays.push({ place, id: request.id, replicated: isReplicated(row, 15), outcome: { kind: 'replay', reply: replyAt(row, 11), fence: number(row, 4), fingerprint: text(row, 10), spec: text(row, 8), parts: text(row, 9), operationRef: text(row, 3), retainUntil: number(row, 2) } }); break
     case 'busy': answer(place, { kind: 'busy', retryAfterMs: number(row, 5), operationRef: text(row, 3) }); break
     case 'mismatch': answer(place, { kind: 'mismatch', spec: text(row, 8), parts: text(row, 9), operationRef: text(row, 3) }); break
-    case 'uncertain': answer(place, { kind: 'uncertain', since: number(row, 6), cause: causeAt(row, 7), operationRef: text(row, 3), fence: number(row, 4), probe: row[17] ?? null, ageMs: number(row, 16) }); break
+    case 'uncertain': answer(place, { kind: 'uncertain', since: number(row, 6), cause: causeAt(row, 7), operationRef: text(row, 3), fence: number(row, 4), probe: row[17] ?? null, outbox: row[18] ?? null, ageMs: number(row, 16) }); break
     case 'free': changes.free.push(place); break
     case 'take': changes.take.push(place); break
     case 'expire': changes.expire.push(place); break
@@ -126,7 +126,7 @@ function columns(requests: readonly ClaimRequest[], link: Link): Value[] {
     texts(requests, (request) => request.spec), texts(requests, (request) => request.parts), texts(requests, (request) => request.holder),
     texts(requests, (request) => request.route), numbers(requests, (request) => request.leaseMs), numbers(requests, (request) => request.retentionMs),
     numbers(requests, ({ onOrphan }) => (onOrphan.kind === 'take' ? onOrphan.withinMs : null)),
-    texts(requests, (request) => request.probe),
+    texts(requests, (request) => request.probe), texts(requests, (request) => request.outbox),
   ]
 }
 

@@ -1,3 +1,4 @@
+import type { Stores } from '../../core/outbox-ports.ts'
 import type { Clock, Journal, KeyStore, Random, Wakeups } from '../../core/ports.ts'
 import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import { NOBODY_WAITS } from '../flagged.ts'
@@ -7,6 +8,7 @@ import { Connections } from './connections.ts'
 import { checkEngine, checkPrivileges, type Durability } from './engine.ts'
 import type { Link } from './link.ts'
 import { migrate, requireSchema } from './migrate.ts'
+import { PostgresOutboxStore } from './outbox-store.ts'
 import { Records } from './records.ts'
 import { sendAbandonments, sendCompletions, sendReleases, sendRenewals, type Abandoned, type Completed, type Held, type Renewed } from './settles.ts'
 import { readStatements } from './statements.ts'
@@ -50,17 +52,24 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
  * The store of production: Postgres decides, and its clock counts. Rejects with a plain Error, whose message says what to
  * do, when there is no server that can be trusted with keys.
  */
-export async function openPostgresStore(options: PostgresStoreOptions): Promise<KeyStore> {
+export async function openPostgresStores(options: PostgresStoreOptions): Promise<Stores> {
   const { url, schema, partitions, clock, random, journal, wakeups = NOBODY_WAITS, now } = options
   await checkEngine(url, { clock, journal, durability: options.durability })
   if (options.migrate === 'at_start') await migrate({ url, schema, partitions, clock, random, journal })
   else await requireSchema(url, schema, clock)
   await checkPrivileges(url, schema, clock)
   const connections = await Connections.open(options)
-  return new PostgresKeyStore({
+  const link: Link = {
     connections, sql: readStatements(schema), now: now ?? (() => null),
     wake: (ids) => { if (ids.length > 0) wakeups.publish(ids) },
-  }, Math.max(1, Math.floor(options.connections / CONNECTIONS_PER_LANE)))
+  }
+  const outbox = new PostgresOutboxStore(link)
+  return { keys: new PostgresKeyStore(link, Math.max(1, Math.floor(options.connections / CONNECTIONS_PER_LANE)), outbox), outbox }
+}
+
+/** The keys alone. */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<KeyStore> {
+  return (await openPostgresStores(options)).keys
 }
 
 class PostgresKeyStore implements KeyStore {
@@ -72,11 +81,16 @@ class PostgresKeyStore implements KeyStore {
   readonly #abandonments: GroupCommit<Abandoned, WriteOutcome>
   readonly #renewals: GroupCommit<Renewed, WriteOutcome>
   readonly #underWay = new Set<Promise<unknown>>()
+  readonly #outbox: { close(): Promise<void> }
   #closing: Promise<void> | undefined
 
-  /** `lanes`: batches of claims that may be out at once, and as many of completions; the other verbs are rare. */
-  constructor(link: Link, lanes: number) {
+  /**
+   * `lanes`: batches of claims that may be out at once, and as many of completions; the other verbs are rare. `outbox` uses the same
+   * connections, so they are not closed before its calls have ended.
+   */
+  constructor(link: Link, lanes: number, outbox: { close(): Promise<void> }) {
     this.#link = link
+    this.#outbox = outbox
     this.#records = new Records(link)
     this.#claims = batches(lanes, (batch) => sendClaims(batch, link))
     this.#completions = batches(lanes, (batch) => sendCompletions(batch, link))
@@ -86,7 +100,7 @@ class PostgresKeyStore implements KeyStore {
   }
 
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome> {
-    return this.#claims.submit(request, 0, givenUp)
+    return this.#claims.submit(request, request.outbox?.length ?? 0, givenUp)
   }
 
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]> {
@@ -162,6 +176,7 @@ class PostgresKeyStore implements KeyStore {
   async #close(): Promise<void> {
     await Promise.all([this.#claims, this.#completions, this.#releases, this.#abandonments, this.#renewals].map((calls) => calls.close()))
     await Promise.allSettled(this.#underWay)
+    await this.#outbox.close()
     await this.#link.connections.close()
   }
 

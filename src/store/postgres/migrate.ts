@@ -86,6 +86,7 @@ async function apply(client: Client, migration: Migration, { schema, partitions 
     if (rowCount === 1) {
       await client.query(filled(text, { schema, partitioned: partitions > 1 ? 'partition by hash (id)' : '', unique: partitions > 1 ? '' : 'unique' }))
       if (number === 1) await layOut(client, schema, partitions)
+      if (number === 3) await run(client, 'tune-outbox', schema)
     }
     await run(client, 'commit', schema)
     return rowCount === 1

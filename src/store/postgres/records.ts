@@ -6,8 +6,9 @@ import type { Row, Value } from './connection.ts'
 import { Refused } from './faults.ts'
 import type { Link } from './link.ts'
 import { auditEntryOf, doubtOf, idOf, number, recordOf, text } from './rows.ts'
+import { runAlone } from './run-alone.ts'
 import { packEvents } from './settles.ts'
-import type { Statement, StatementName } from './statements.ts'
+import type { StatementName } from './statements.ts'
 
 /** Up to here the census counts completed records one by one. */
 const COUNTED = 1000
@@ -57,7 +58,7 @@ export class Records {
       const rows = await this.#found(by, limit)
       const records = rows.map(recordOf)
       // what is found by its id is for a client who waits for it, or whose holder was fenced
-      const doubtful = rows.some((row, i) => records[i]?.state === 'completed' && isReplicated(row, 22))
+      const doubtful = rows.some((row, i) => records[i]?.state === 'completed' && isReplicated(row, 23))
       if (!doubtful || await this.#confirmed(id, until)) return records
     }
   }
@@ -114,25 +115,19 @@ export class Records {
     }
   }
 
-  async #run(name: StatementName, values: Value[]): Promise<readonly Row[]> {
-    const { connections, sql } = this.#link
-    const statement: Statement = sql[name]
-    try {
-      return await connections.run(statement, values, connections.deadline())
-    } catch (error) {
-      throw error instanceof Refused ? new StoreUnavailable('no', `${name}: ${error.message}`, error) : error
-    }
+  #run(name: StatementName, values: Value[]): Promise<readonly Row[]> {
+    return runAlone(this.#link, name, values)
   }
 }
 
-/** Parameters $6 to $16 of resolve-completed.sql. */
+/** Parameters $6 to $17 of resolve-completed.sql. */
 function replyColumns({ reply, events }: Extract<Resolution, { as: 'completed' }>): Value[] {
   const packed = new Packed()
-  const [names, sinks, lanes, types, begins, lengths] = packEvents(events.map((event) => ({ event })), packed)
+  const [names, sinks, lanes, types, begins, lengths, flaws] = packEvents(events.map((event) => ({ event })), packed)
   const stored = reply.kind === 'kept'
     ? [reply.reply.status, JSON.stringify(reply.reply.headers), JSON.stringify(reply.reply.trailers), Buffer.from(reply.reply.body)]
     : [reply.status, null, null, null]
-  return [...stored, names ?? '{}', sinks ?? '{}', lanes ?? '{}', types ?? '{}', packed.bytes(), begins ?? '{}', lengths ?? '{}']
+  return [...stored, names ?? '{}', sinks ?? '{}', lanes ?? '{}', types ?? '{}', packed.bytes(), begins ?? '{}', lengths ?? '{}', flaws ?? '{}']
 }
 
 function first(rows: readonly Row[]): Row {

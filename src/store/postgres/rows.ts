@@ -42,14 +42,14 @@ export function replyAt(row: Row, column: number): StoredReply {
 export function recordOf(row: Row): KeyRecord {
   return {
     id: idOf(text(row, 0)), keyDigest: text(row, 1), operationRef: text(row, 2), fingerprint: text(row, 3), spec: text(row, 4), parts: text(row, 5),
-    holder: text(row, 6), fence: number(row, 7), route: text(row, 8), createdAt: number(row, 9), retainUntil: number(row, 10), attempts: number(row, 11), probe: row[21] ?? null,
+    holder: text(row, 6), fence: number(row, 7), route: text(row, 8), createdAt: number(row, 9), retainUntil: number(row, 10), attempts: number(row, 11), probe: row[21] ?? null, outbox: row[22] ?? null,
     ...stateAt(row),
   }
 }
 
 /** The columns of doubts.sql. */
 export function doubtOf(row: Row): Doubt {
-  return { id: idOf(text(row, 0)), fence: number(row, 1), route: text(row, 2), operationRef: text(row, 3), cause: causeAt(row, 4), probe: text(row, 5), ageMs: number(row, 6) }
+  return { id: idOf(text(row, 0)), fence: number(row, 1), route: text(row, 2), operationRef: text(row, 3), cause: causeAt(row, 4), probe: text(row, 5), ageMs: number(row, 6), outbox: row[7] ?? null }
 }
 
 /** The columns of audit.sql. */

@@ -1,4 +1,4 @@
-import type { OutboxEvent } from '../../core/event.ts'
+import { storableEvent, type OutboxEvent } from '../../core/event.ts'
 import type { DoubtCause, KeyId, WriteOutcome } from '../../core/record.ts'
 import type { StoredReply } from '../../core/reply.ts'
 import type { Sent } from '../group-commit.ts'
@@ -85,7 +85,7 @@ function fences(rows: readonly Held[]): string {
   return numbers(rows, (row) => row.fence)
 }
 
-/** Parameters $5 to $18 of complete.sql. Events stand in the order in which their completions came, whatever their ids. */
+/** Parameters $5 to $19 of complete.sql. Events stand in the order in which their completions came, whatever their ids. */
 function replies(rows: readonly Completed[], places: readonly number[]): Value[] {
   const packed = new Packed()
   const [begins, headers, trailers, bodies]: (number | null)[][] = [[], [], [], []]
@@ -119,16 +119,17 @@ function eventsInOrder(rows: readonly Completed[], places: readonly number[]): P
   return events.sort((a, b) => a.arrival - b.arrival)
 }
 
-/** Ids, sinks, lanes, types, where the payloads begin and how long they are. */
-export function packEvents(events: readonly { readonly event: OutboxEvent }[], packed: Packed): Value[] {
+/** Ids, sinks, lanes, types, where the payloads begin and how long they are, and flaws. */
+export function packEvents(packedEvents: readonly { readonly event: OutboxEvent }[], packed: Packed): Value[] {
+  const events = packedEvents.map(({ event }) => storableEvent(event))
   const begins: number[] = []
   const lengths: number[] = []
-  for (const { event } of events) {
+  for (const event of events) {
     begins.push(packed.next)
     lengths.push(packed.add(event.payload))
   }
   return [
-    texts(events, ({ event }) => event.id), texts(events, ({ event }) => event.sink), texts(events, ({ event }) => event.lane), texts(events, ({ event }) => event.type),
-    numbers(begins, (begin) => begin), numbers(lengths, (length) => length),
+    texts(events, ({ id }) => id), texts(events, ({ sink }) => sink), texts(events, ({ lane }) => lane), texts(events, ({ type }) => type),
+    numbers(begins, (begin) => begin), numbers(lengths, (length) => length), texts(events, ({ flaw }) => flaw),
   ]
 }

@@ -12,6 +12,7 @@ export const HOT = ['claim', 'claim-free', 'claim-orphan', 'expire', 'touch', 'c
 const OTHERS = [
   'resolve-completed', 'resolve-not-executed', 'evict', 'forget', 'audit', 'flag', 'doubts', 'reap', 'sweep', 'census', 'secret', 'key-space',
   'keys-by-id', 'keys-by-digest', 'keys-by-operation', 'keys-by-state',
+  'lead', 'resign', 'take', 'settle-delivered', 'settle-failed', 'arrivals', 'outbox-census', 'dead-letters', 'redrive', 'discard', 'outbox-audit',
 ] as const
 
 export type StatementName = (typeof HOT)[number] | (typeof OTHERS)[number]
@@ -46,6 +47,17 @@ export function readStatements(schema: string): Statements {
     'keys-by-digest': read('keys-by-digest'),
     'keys-by-operation': read('keys-by-operation'),
     'keys-by-state': read('keys-by-state'),
+    lead: read('lead'),
+    resign: read('resign'),
+    take: read('take'),
+    'settle-delivered': read('settle-delivered'),
+    'settle-failed': read('settle-failed'),
+    arrivals: read('arrivals'),
+    'outbox-census': read('outbox-census'),
+    'dead-letters': read('dead-letters'),
+    redrive: read('redrive'),
+    discard: read('discard'),
+    'outbox-audit': read('outbox-audit'),
   }
 }
 

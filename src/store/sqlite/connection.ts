@@ -88,3 +88,7 @@ function sentOf(answer: Answer, bodies: readonly Uint8Array[]): Sent<Answered> {
   if (answer[0] === 'failed') return { kind: 'failed', error: new StoreUnavailable(answer[1], answer[2]) }
   return { kind: 'done', outcome: { answer, bodies } }
 }
+
+export function surprised(answer: Answer): never {
+  throw new StoreUnavailable('unknown', `the worker answered ${answer[0]} out of turn`)
+}

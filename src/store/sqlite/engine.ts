@@ -154,7 +154,7 @@ export class Engine {
   }
 
   #rollBack(): void {
-    this.#rows.young.rollBack()
+    this.#rows.rollBack()
     try {
       if (this.#database.isTransaction) this.#sql.rollback.run()
     } catch {

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { KeyId, KeyRecord } from '../../core/record.ts'
 import type { StoredReply } from '../../core/reply.ts'
-import { columnsOf, Damaged, PROBE_COLUMN, recordOf, replyOf, sealedText, type Columns } from './rows.ts'
+import { columnsOf, Damaged, OUTBOX_COLUMN, PROBE_COLUMN, recordOf, replyOf, sealedText, type Columns } from './rows.ts'
 import type { Ledger } from './ledger.ts'
 import type { Statements } from './statements.ts'
 
@@ -110,6 +110,7 @@ function apply(written: readonly Written[], packed: Uint8Array, records: Map<Key
       const [columns, bodyBytes] = entry
       columns[BODY_COLUMN] = bodyOf(bodyBytes)
       columns[PROBE_COLUMN] ??= null // written before there were probes
+      columns[OUTBOX_COLUMN] ??= null // nor was there an outbox
       records.set(columns[0], recordOf([0, ...columns, 0]))
     } else {
       const [id, attempts, completedAt, status, headers, trailers, bodyBytes] = entry
@@ -124,7 +125,7 @@ function apply(written: readonly Written[], packed: Uint8Array, records: Map<Key
 function completedFrom(before: KeyRecord, attempts: number, completedAt: number, reply: StoredReply): KeyRecord {
   if (before.state !== 'in_flight') throw new Damaged('the journal has a completion of a record that was not in flight')
   const { leaseUntil: _, ...rest } = before
-  return { ...rest, state: 'completed', attempts, completedAt, reply, probe: null }
+  return { ...rest, state: 'completed', attempts, completedAt, reply, probe: null, outbox: null }
 }
 
 function verified(row: unknown): [number: number, text: string, bodies: Uint8Array] {

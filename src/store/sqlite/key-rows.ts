@@ -1,11 +1,14 @@
 import type { StatementResultingChanges } from 'node:sqlite'
-import type { OutboxEvent } from '../../core/event.ts'
+import type { OutboxAct } from '../../core/outbox.ts'
 import type { AuditEntry, KeyId, KeyRecord } from '../../core/record.ts'
 import { insertAuditRow, readAuditRows } from './audit-rows.ts'
+import { EventRows } from './event-rows.ts'
 import { changeOf, readJournal, whole, writeJournal, type JournalEntry } from './journal.ts'
-import { checksumOf, columnsOf, Damaged, eventChecksum, FIXED_COLUMNS, hashOf, recordOf, verify } from './rows.ts'
+import { checksumOf, columnsOf, Damaged, FIXED_COLUMNS, hashOf, recordOf, verify } from './rows.ts'
 import { readKeySpaceRow, writeKeySpaceRow } from './key-space-row.ts'
 import { readLedger, readSecret, writeLedger, writeSecret, type Ledger } from './ledger.ts'
+import { insertOutboxAct, readOutboxActs } from './outbox-audit-rows.ts'
+import { SinkLeases } from './sink-leases.ts'
 import type { StatementName, Statements } from './statements.ts'
 import { YoungRows } from './young-rows.ts'
 
@@ -23,6 +26,8 @@ export interface Found {
  */
 export class KeyRows {
   readonly young = new YoungRows()
+  readonly events: EventRows
+  readonly leases: SinkLeases
   readonly #sql: Statements
   #committed: Ledger
   tally: Ledger
@@ -36,6 +41,9 @@ export class KeyRows {
   /** Takes up what a crash has left in the journal; writes nothing, since the disk may be full. */
   constructor(sql: Statements) {
     this.#sql = sql
+    const changed = (): void => { this.#changed = true }
+    this.events = new EventRows(sql, changed)
+    this.leases = new SinkLeases(sql, changed)
     const trimmed = readLedger(sql)
     const { records, ledger } = readJournal(sql, trimmed)
     this.#committed = ledger
@@ -70,6 +78,7 @@ export class KeyRows {
     this.#sql.commit.run()
     this.#committed = this.tally
     this.young.keep()
+    this.leases.keep()
     if (this.#changed) this.#carried = []
   }
 
@@ -168,9 +177,10 @@ export class KeyRows {
     return this.#trimmedUpTo
   }
 
-  insertEvent(event: OutboxEvent, nowMs: number): void {
-    this.#sql['insert-event'].run(event.id, event.sink, event.lane, event.type, event.payload, nowMs, eventChecksum(event, nowMs))
-    this.#changed = true
+  /** What was done to memory since the last commit. */
+  rollBack(): void {
+    this.young.rollBack()
+    this.leases.rollBack()
   }
 
   insertAudit(entry: AuditEntry): void {
@@ -180,6 +190,15 @@ export class KeyRows {
 
   audit(limit: number): AuditEntry[] {
     return readAuditRows(this.#sql, limit)
+  }
+
+  insertOutboxAct(act: OutboxAct): void {
+    insertOutboxAct(this.#sql, act)
+    this.#changed = true
+  }
+
+  outboxActs(limit: number): OutboxAct[] {
+    return readOutboxActs(this.#sql, limit)
   }
 
   secret(candidate: string): string {

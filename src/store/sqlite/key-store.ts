@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { StoreUnavailable, type Clock, type KeyStore, type Wakeups } from '../../core/ports.ts'
+import type { Stores } from '../../core/outbox-ports.ts'
+import type { Clock, KeyStore, Wakeups } from '../../core/ports.ts'
 import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import type { OutboxEvent } from '../../core/event.ts'
 import type { StoredReply } from '../../core/reply.ts'
@@ -8,8 +9,9 @@ import { GroupCommit } from '../group-commit.ts'
 import { LentDoubts } from '../lent-doubts.ts'
 import { USUAL_SIZES } from './folding.ts'
 import { BODY, openReply, recordOf, replyOf, sealFields } from './rows.ts'
-import { Connection, type Answered, type WrittenCall } from './connection.ts'
-import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type FoldingSizes, type WiredEvent, type WiredReply } from './wire.ts'
+import { Connection, surprised, type Answered, type WrittenCall } from './connection.ts'
+import { EmbeddedOutboxStore } from './outbox-store.ts'
+import { copyOf, NOWHERE, type Answer, type Bodies, type Call, type FoldingSizes, type WiredEvent, type WiredReply } from './wire.ts'
 
 export interface EmbeddedStoreOptions {
   /** the folder of the database, its log and its witness; created if it is not there */
@@ -38,7 +40,7 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
  * When the worker dies (a bug, or no memory), what was out is 'unknown' and all later calls are 'no': whoever runs the
  * process starts it anew, with all checks.
  */
-export async function openEmbeddedStore({ dataDir, clock, wakeups = NOBODY_WAITS, quickCheckUpToBytes = QUICK_CHECK_BYTES, folding = USUAL_SIZES }: EmbeddedStoreOptions): Promise<KeyStore> {
+export async function openEmbeddedStores({ dataDir, clock, wakeups = NOBODY_WAITS, quickCheckUpToBytes = QUICK_CHECK_BYTES, folding = USUAL_SIZES }: EmbeddedStoreOptions): Promise<Stores> {
   const worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), {
     workerData: { dataDir, quickCheckUpToBytes, folding, nowMs: clock.wallMs() },
     // Bodies are outside the heap. Neither limit is reserved: idle memory is the same with 4 and with 24 MB of young ones,
@@ -48,7 +50,13 @@ export async function openEmbeddedStore({ dataDir, clock, wakeups = NOBODY_WAITS
   })
   const connection = new Connection(worker, clock)
   await connection.opened
-  return new EmbeddedKeyStore(connection, new Flagged(wakeups), clock)
+  const calls = new GroupCommit<WrittenCall, Answered>({ send: (batch) => connection.send(batch), connections: 1, maxOperations: MAX_OPERATIONS, maxBytes: MAX_BATCH_BYTES })
+  return { keys: new EmbeddedKeyStore(connection, calls, new Flagged(wakeups), clock), outbox: new EmbeddedOutboxStore(calls) }
+}
+
+/** The keys alone. */
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<KeyStore> {
+  return (await openEmbeddedStores(options)).keys
 }
 
 class EmbeddedKeyStore implements KeyStore {
@@ -58,20 +66,15 @@ class EmbeddedKeyStore implements KeyStore {
   readonly #lent: LentDoubts
   #closing: Promise<void> | undefined
 
-  constructor(connection: Connection, flagged: Flagged, clock: Clock) {
+  constructor(connection: Connection, calls: GroupCommit<WrittenCall, Answered>, flagged: Flagged, clock: Clock) {
     this.#lent = new LentDoubts(clock)
     this.#connection = connection
     this.#flagged = flagged
-    this.#calls = new GroupCommit({
-      send: (batch) => connection.send(batch),
-      connections: 1,
-      maxOperations: MAX_OPERATIONS,
-      maxBytes: MAX_BATCH_BYTES,
-    })
+    this.#calls = calls
   }
 
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome> {
-    return this.#calls.submit(() => claimCall(request), 0, givenUp).then(({ answer, bodies }) => claimOutcome(answer, bodies, request))
+    return this.#calls.submit(() => claimCall(request), request.outbox?.length ?? 0, givenUp).then(({ answer, bodies }) => claimOutcome(answer, bodies, request))
   }
 
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]> {
@@ -186,9 +189,9 @@ class EmbeddedKeyStore implements KeyStore {
   }
 }
 
-function claimCall({ id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe }: ClaimRequest): Call {
+function claimCall({ id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe, outbox }: ClaimRequest): Call {
   const within = onOrphan.kind === 'take' ? onOrphan.withinMs : null
-  return ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within, probe]
+  return ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within, probe, outbox]
 }
 
 function writeOutcome(answer: Answer): WriteOutcome {
@@ -204,8 +207,9 @@ function claimOutcome(answer: Answer, bodies: readonly Uint8Array[], { id, holde
     }
     case 'busy': return { kind: 'busy', retryAfterMs: answer[1], operationRef: answer[2] }
     case 'mismatch': return { kind: 'mismatch', spec: answer[1], parts: answer[2], operationRef: answer[3] }
-    case 'uncertain': return { kind: 'uncertain', since: answer[1], cause: answer[2], operationRef: answer[3], fence: answer[4], probe: answer[5], ageMs: answer[6] }
-    case 'written': case 'fenced': case 'records': case 'count': case 'census': case 'secret': case 'key-space': case 'eviction': case 'forgetting': case 'audit': case 'failed': return surprised(answer)
+    case 'uncertain': return { kind: 'uncertain', since: answer[1], cause: answer[2], operationRef: answer[3], fence: answer[4], probe: answer[5], outbox: answer[7], ageMs: answer[6] }
+    case 'written': case 'fenced': case 'records': case 'count': case 'census': case 'secret': case 'key-space': case 'eviction': case 'forgetting': case 'audit': case 'failed':
+    case 'leading': case 'following': case 'taken': case 'sinks': case 'letters': case 'redriven': case 'acts': return surprised(answer)
     default: return answer satisfies never
   }
 }
@@ -221,11 +225,6 @@ function openRecord(record: KeyRecord): KeyRecord {
   return record.state === 'completed' ? { ...record, reply: openReply(record.reply) } : record
 }
 
-/** A copy: a view would keep the bodies of its whole batch in memory as long as a cache keeps this one. */
-function copyOf(place: number, bodies: readonly Uint8Array[]): Uint8Array | null {
-  return bodyAt(place, bodies)?.slice() ?? null
-}
-
 function wiredReply(stored: StoredReply, bodies: Bodies): WiredReply {
   if (stored.kind === 'not-kept') return [stored.status, null, null, NOWHERE]
   const { status, headers, trailers, body } = stored.reply
@@ -233,13 +232,9 @@ function wiredReply(stored: StoredReply, bodies: Bodies): WiredReply {
 }
 
 function wiredEvents(events: readonly OutboxEvent[], bodies: Bodies): WiredEvent[] {
-  return events.map(({ id, sink, lane, type, payload }) => [id, sink, lane, type, bodies.add(payload)])
+  return events.map(({ id, sink, lane, type, payload, flaw }) => [id, sink, lane, type, bodies.add(payload), flaw])
 }
 
 function weightOf(stored: StoredReply, events: readonly OutboxEvent[]): number {
   return events.reduce((sum, event) => sum + event.payload.length, stored.kind === 'kept' ? stored.reply.body.length : 0)
-}
-
-function surprised(answer: Answer): never {
-  throw new StoreUnavailable('unknown', `the worker answered ${answer[0]} out of turn`)
 }

@@ -4,6 +4,7 @@ import type { StoredReply } from '../../core/reply.ts'
 import type { Act, AuditEntry, Claim, ClaimOutcome, ClaimRequest, Completion, WriteOutcome } from '../../core/record.ts'
 import { isFree, onAbandon, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../core/transition.ts'
 import type { KeyRows, Found } from './key-rows.ts'
+import { performOutbox } from './outbox-operations.ts'
 import { BODY, columnsOf, replyOf, sealedText, type Row } from './rows.ts'
 import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredEvent, type WiredReply } from './wire.ts'
 
@@ -75,6 +76,8 @@ export function perform(call: Call, step: Step): Answer {
     case 'census': return ['census', rows.tally.inFlight, rows.tally.uncertain, rows.tally.completed]
     case 'secret': return ['secret', rows.secret(call[1])]
     case 'key-space': return ['key-space', rows.keySpace(call[1], call[2])]
+    case 'lead': case 'resign': case 'take': case 'settle-events': case 'arrivals': case 'outbox-census': case 'dead-letters': case 'redrive': case 'discard': case 'outbox-audit':
+      return performOutbox(call, step)
     default: return call satisfies never
   }
 }
@@ -91,7 +94,7 @@ function apply<Outcome>(step: Step, found: Found | undefined, judged: Judged<Out
 
 /** Events commit with the transition they belong to: a fenced or repeated write brings none. */
 function applyWithEvents(step: Step, found: Found | undefined, judged: Judged<WriteOutcome>, events: readonly OutboxEvent[]): WriteOutcome {
-  if (judged.change.kind === 'put') for (const event of events) step.rows.insertEvent(event, step.nowMs)
+  if (judged.change.kind === 'put') for (const event of events) step.rows.events.insert(event, step.nowMs)
   return apply(step, found, judged)
 }
 
@@ -123,9 +126,9 @@ function sweep(step: Step, limit: number): number {
 }
 
 function requestOf(call: Call & ['claim', ...unknown[]]): ClaimRequest {
-  const [, id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, takeWithinMs, probe] = call
+  const [, id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, takeWithinMs, probe, outbox] = call
   const onOrphan = takeWithinMs === null ? { kind: 'hold' as const } : { kind: 'take' as const, withinMs: takeWithinMs }
-  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe }
+  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe, outbox }
 }
 
 function claimOf(call: readonly [kind: string, id: string, holder: string, fence: number, ...unknown[]]): Claim {
@@ -137,7 +140,7 @@ function replyFrom([status, headers, trailers, body]: WiredReply, step: Step): S
 }
 
 function eventsFrom(events: readonly WiredEvent[], step: Step): OutboxEvent[] {
-  return events.map(([id, sink, lane, type, payload]) => ({ id, sink, lane, type, payload: bodyAt(payload, step.incoming) ?? NOTHING }))
+  return events.map(([id, sink, lane, type, payload, flaw]) => ({ id, sink, lane, type, payload: bodyAt(payload, step.incoming) ?? NOTHING, flaw }))
 }
 
 function claimAnswer(outcome: ClaimOutcome, step: Step): Answer {
@@ -146,7 +149,7 @@ function claimAnswer(outcome: ClaimOutcome, step: Step): Answer {
     case 'replay': return ['replay', wiredReply(outcome.reply, step.outgoing), outcome.fence, outcome.fingerprint, outcome.spec, outcome.parts, outcome.operationRef, outcome.retainUntil]
     case 'busy': return ['busy', outcome.retryAfterMs, outcome.operationRef]
     case 'mismatch': return ['mismatch', outcome.spec, outcome.parts, outcome.operationRef]
-    case 'uncertain': return ['uncertain', outcome.since, outcome.cause, outcome.operationRef, outcome.fence, outcome.probe, outcome.ageMs]
+    case 'uncertain': return ['uncertain', outcome.since, outcome.cause, outcome.operationRef, outcome.fence, outcome.probe, outcome.ageMs, outcome.outbox]
     default: return outcome satisfies never
   }
 }

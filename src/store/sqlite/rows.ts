@@ -1,7 +1,6 @@
 import { crc32 } from 'node:zlib'
 import type { Fields } from '../../core/headers.ts'
 import type { StoredReply } from '../../core/reply.ts'
-import type { OutboxEvent } from '../../core/event.ts'
 import type { DoubtCause, KeyRecord } from '../../core/record.ts'
 
 /*
@@ -17,15 +16,16 @@ export type Columns = [
   id: string, keyDigest: string, operationRef: string, fingerprint: string, spec: string, parts: string, route: string, createdAt: number,
   holder: string, fence: number, retainUntil: number, attempts: number, state: string,
   leaseUntil: number | null, completedAt: number | null, since: number | null, cause: DoubtCause | null,
-  status: number | null, headers: string | null, trailers: string | null, body: Uint8Array | null, probe: string | null,
+  status: number | null, headers: string | null, trailers: string | null, body: Uint8Array | null, probe: string | null, outbox: string | null,
 ]
 export type Row = [row: number, ...columns: Columns, checksum: number]
 
 /** Where a row has its body, and its checksum. */
 export const BODY = 21
-/** Among the columns: the last one, which came with a later schema than the others. */
+/** Among the columns: the last ones, which came with later schemas than the others. */
 export const PROBE_COLUMN = 21
-const CHECKSUM = 23
+export const OUTBOX_COLUMN = 22
+const CHECKSUM = 24
 
 /** How many columns stand before those that update-key.sql names. */
 export const FIXED_COLUMNS = 8
@@ -37,7 +37,7 @@ export function columnsOf(record: KeyRecord): Columns {
   const columns: Columns = [
     record.id, record.keyDigest, record.operationRef, record.fingerprint, record.spec, record.parts, record.route, record.createdAt,
     record.holder, record.fence, record.retainUntil, record.attempts, record.state,
-    null, null, null, null, null, null, null, null, record.probe,
+    null, null, null, null, null, null, null, null, record.probe, record.outbox,
   ]
   switch (record.state) {
     case 'in_flight': columns[13] = record.leaseUntil; break
@@ -52,9 +52,9 @@ export function columnsOf(record: KeyRecord): Columns {
 export function recordOf(row: Row): KeyRecord {
   const [
     , id, keyDigest, operationRef, fingerprint, spec, parts, route, createdAt, holder, fence, retainUntil, attempts, state,
-    leaseUntil, completedAt, since, cause, status, headers, trailers, body, probe,
+    leaseUntil, completedAt, since, cause, status, headers, trailers, body, probe, outbox,
   ] = row
-  const common = { id, keyDigest, operationRef, fingerprint, spec, parts, route, createdAt, holder, fence, retainUntil, attempts, probe }
+  const common = { id, keyDigest, operationRef, fingerprint, spec, parts, route, createdAt, holder, fence, retainUntil, attempts, probe, outbox }
   if (state === 'in_flight' && leaseUntil !== null) return { ...common, state, leaseUntil }
   if (state === 'uncertain' && since !== null && cause !== null) return { ...common, state, since, cause }
   if (state === 'completed' && completedAt !== null && status !== null) {
@@ -102,14 +102,15 @@ export function verify(row: unknown): Row {
 
 /**
  * Of the columns from `from` on. Null and an empty body differ by the body's length: CRC-32 over nothing changes nothing. A
- * probe that is null is not in it, so that rows from before there were any have the checksum that they had.
+ * probe that is null is not in it, so that rows from before there were any have the checksum that they had; nor is an outbox,
+ * and where there is one a probe that is null is in it, so that neither can pass for the other.
  */
 export function checksumOf(values: readonly (string | number | Uint8Array | null)[], from: number): number {
   let text = ''
   let body: Uint8Array | undefined
-  for (let i = from; i <= from + PROBE_COLUMN; i += 1) {
+  const last = from + (values[from + OUTBOX_COLUMN] !== null ? OUTBOX_COLUMN : values[from + PROBE_COLUMN] !== null ? PROBE_COLUMN : PROBE_COLUMN - 1)
+  for (let i = from; i <= last; i += 1) {
     const value = values[i]
-    if (i === from + PROBE_COLUMN && value === null) break
     if (value instanceof Uint8Array) {
       body = value
       text += `${value.length}\n`
@@ -119,10 +120,6 @@ export function checksumOf(values: readonly (string | number | Uint8Array | null
   }
   const head = crc32(text)
   return body === undefined ? head : crc32(body, head)
-}
-
-export function eventChecksum(event: OutboxEvent, committedAt: number): number {
-  return crc32(event.payload, crc32(`${event.id}\n${event.sink}\n${event.lane}\n${event.type}\n${committedAt}`))
 }
 
 function putReply(columns: Columns, stored: StoredReply): void {

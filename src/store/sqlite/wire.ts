@@ -1,4 +1,5 @@
 import type { Act, AuditEntry, DoubtCause, Eviction, Forgetting, Parts } from '../../core/record.ts'
+import type { OutboxAnswer, OutboxCall } from './outbox-wire.ts'
 import type { Row } from './rows.ts'
 
 /*
@@ -11,11 +12,11 @@ export type Place = number
 
 /** A reply as three columns and a body; `headers` null: the body was not kept. */
 export type WiredReply = [status: number, headers: string | null, trailers: string | null, body: Place]
-export type WiredEvent = [id: string, sink: string, lane: string, type: string, payload: Place]
+export type WiredEvent = [id: string, sink: string, lane: string, type: string, payload: Place, flaw: string | null]
 
 export type Call =
   | ['claim', id: string, keyDigest: string, operationRef: string, fingerprint: string, spec: string, parts: Parts, holder: string, route: string,
-      leaseMs: number, retentionMs: number, takeWithinMs: number | null, probe: string | null]
+      leaseMs: number, retentionMs: number, takeWithinMs: number | null, probe: string | null, outbox: string | null]
   | ['renew', id: string, holder: string, fence: number, leaseMs: number]
   | ['complete', id: string, holder: string, fence: number, attempts: number, reply: WiredReply, events: WiredEvent[]]
   | ['release', id: string, holder: string, fence: number]
@@ -32,13 +33,14 @@ export type Call =
   | ['census']
   | ['secret', candidate: string]
   | ['key-space', seen: string | null, next: string]
+  | OutboxCall
 
 export type Answer =
   | ['claimed', fence: number, recovering: boolean, operationRef: string, retainUntil: number]
   | ['replay', reply: WiredReply, fence: number, fingerprint: string, spec: string, parts: Parts, operationRef: string, retainUntil: number]
   | ['busy', retryAfterMs: number, operationRef: string]
   | ['mismatch', spec: string, parts: Parts, operationRef: string]
-  | ['uncertain', since: number, cause: DoubtCause, operationRef: string, fence: number, probe: string | null, ageMs: number]
+  | ['uncertain', since: number, cause: DoubtCause, operationRef: string, fence: number, probe: string | null, ageMs: number, outbox: string | null]
   | ['written']
   | ['fenced']
   | ['eviction', eviction: Eviction]
@@ -50,6 +52,7 @@ export type Answer =
   | ['census', inFlight: number, uncertain: number, completed: number]
   | ['secret', secret: string]
   | ['key-space', standing: string]
+  | OutboxAnswer
   | ['failed', written: 'no' | 'unknown', detail: string]
 
 /** What crosses the threads: lists as JSON text, which V8 writes and reads at a fraction of what a structured clone of them costs. */
@@ -123,4 +126,9 @@ export function unpack(lengths: readonly number[], packed: Uint8Array): Uint8Arr
 /** Null for NOWHERE. */
 export function bodyAt(place: Place, bodies: readonly Uint8Array[]): Uint8Array | null {
   return bodies[place] ?? null
+}
+
+/** A copy: a view would keep the bodies of its whole batch in memory as long as somebody keeps this one. */
+export function copyOf(place: Place, bodies: readonly Uint8Array[]): Uint8Array | null {
+  return bodyAt(place, bodies)?.slice() ?? null
 }

@@ -33,6 +33,6 @@ export async function claimTimes(store: KeyStore, count: number, clock: Pick<Clo
 function newRequest(random: Random): ClaimRequest {
   return {
     id: random.token(32), keyDigest: random.token(16), operationRef: `op_${random.token(18)}`, fingerprint: random.token(32), spec: '[2,"raw",[]]',
-    parts: [1, 2, 3, 4].map(() => random.token(8)).join('.'), holder: random.token(16), route: 'default', leaseMs: 60_000, retentionMs: 86_400_000, onOrphan: { kind: 'hold' }, probe: null,
+    parts: [1, 2, 3, 4].map(() => random.token(8)).join('.'), holder: random.token(16), route: 'default', leaseMs: 60_000, retentionMs: 86_400_000, onOrphan: { kind: 'hold' }, probe: null, outbox: null,
   }
 }

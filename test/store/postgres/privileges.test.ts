@@ -1,19 +1,21 @@
 import { readFileSync } from 'node:fs'
 import t, { test } from 'tap'
-import { openPostgresStore } from '../../../src/store/postgres/key-store.ts'
+import { openPostgresStore, openPostgresStores } from '../../../src/store/postgres/key-store.ts'
 import { migrate } from '../../../src/store/postgres/migrate.ts'
+import { ALL, led, takenOne } from '../../contract/outbox/situation.ts'
 import { claimed, completion, event, request } from '../../contract/situation.ts'
 import { needs } from '../../support/services/needs.ts'
 import { postgresUrl } from '../../support/services/postgres.ts'
-import { connected, openedStore, storeOptions } from './opened.ts'
+import { connected, storeOptions } from './opened.ts'
 
 needs(t, 'postgres')
 
 const PAGE = readFileSync(new URL('../../../docs/postgres.md', import.meta.url), 'utf8').replaceAll(/\s+/g, ' ')
 /** As docs/postgres.md tells it. */
 const GRANTS = [
-  ['select, insert, update, delete', ['key_record', 'unsettled'], 'select, insert, update and delete on `key_record` and `unsettled`'],
-  ['select, insert', ['audit', 'outbox_event'], 'select and insert on `audit` and `outbox_event`'],
+  ['select, insert, update, delete', ['key_record', 'unsettled', 'outbox_event'], 'select, insert, update and delete on `key_record`, `unsettled` and `outbox_event`'],
+  ['select, insert, update', ['relay_lease'], 'select, insert and update on `relay_lease`'],
+  ['select, insert', ['audit', 'outbox_audit'], 'select and insert on `audit` and `outbox_audit`'],
   ['select, update', ['installation'], 'select and update on `installation`'],
   ['select', ['migration'], 'select on `migration`'],
 ] as const
@@ -31,7 +33,8 @@ test('an account with what the page says, and no more, can do all that a sidecar
   }
   const own = new URL(url)
   own.username = role
-  const store = await openedStore(t, own.href, { migrate: 'by_hand' })
+  const { keys: store, outbox } = await openPostgresStores(storeOptions(own.href, { migrate: 'by_hand' }))
+  t.teardown(() => store.close())
   await store.secret('candidate')
   await store.keySpace(null, 'space')
   const act = { by: 'somebody', reason: 'a test' }
@@ -47,6 +50,16 @@ test('an account with what the page says, and no more, can do all that a sidecar
   t.equal(await store.evict(a.id, act), 'evicted')
   t.equal(await store.forget(d.id, act), 'forgotten')
   t.equal((await store.audit(10)).length, 4)
+  const lead = await led(outbox)
+  const { row } = await takenOne(outbox, 'e')
+  t.equal(await outbox.settle(lead, [{ kind: 'retry', row, cause: 'status 500', afterMs: 0, counted: true }]), 'written')
+  t.equal(await outbox.settle(lead, [{ kind: 'dead', row, cause: 'status 422', blocks: true }]), 'written')
+  t.strictSame(await outbox.redrive(ALL, 10, act), { redriven: 1, unbuilt: 0 })
+  t.equal(await outbox.settle(lead, [{ kind: 'delivered', row }]), 'written')
+  t.equal(await outbox.discard(ALL, 10, act), 0)
+  await outbox.resign(lead)
+  t.equal((await outbox.audit(10)).length, 1)
+  for (const task of [outbox.census([]), outbox.deadLetters(ALL, 1, null), outbox.arrivals('payments', 1, 1)]) await task
   for (const task of [store.reap(10), store.sweep(10), store.census(), store.find({ state: 'uncertain' }, 1)]) t.ok(await task)
 })
 
@@ -60,5 +73,5 @@ test('an account that lacks one of them is refused at the start, and told which'
   await admin.query(`grant select, insert, update on all tables in schema onceward to ${role}`)
   const own = new URL(url)
   own.username = role
-  await t.rejects(openPostgresStore(storeOptions(own.href, { migrate: 'by_hand' })), /lacks privileges in the schema onceward: key_record delete, unsettled delete/)
+  await t.rejects(openPostgresStore(storeOptions(own.href, { migrate: 'by_hand' })), /lacks privileges in the schema onceward: key_record delete, outbox_event delete, unsettled delete/)
 })

@@ -23,7 +23,7 @@ test('a completion whose event cannot be stored fails alone, and repeats nothing
   const url = await postgresUrl()
   const store = await openedStore(t, url)
   const claims = await Promise.all(['a', 'b', 'c'].map((name) => claimed(store, request(name, '1'))))
-  const written = claims.map((claim, n) => store.complete(claim, completion('done', [n === 1 ? { ...event('e1'), lane: 'secret\0lane' } : event(`e${n}`)])))
+  const written = claims.map((claim, n) => store.complete(claim, completion('done', [event(n === 1 ? 'secret\0id' : `e${n}`)])))
   t.equal(await written[0], 'written')
   const failed = await refusal(written[1] ?? Promise.resolve())
   t.equal(failed.written, 'no')

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** What Debian calls the packages; newer or other systems have the programs on their path. */
-export type Package = 'postgresql' | 'redis-server' | 'pgbouncer' | 'prometheus'
+export type Package = 'postgresql' | 'redis-server' | 'pgbouncer' | 'prometheus' | 'default-jre-headless' | 'maven'
 
 /** An installation takes about 20 s; a mirror that hangs must not hang the tests. */
 const INSTALL_WITHIN_MS = 150_000

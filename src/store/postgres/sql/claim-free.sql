@@ -3,13 +3,13 @@
 with asked as (
   select substring($2::bytea from (a.n * 32 - 31)::int for 32) as id, a.*,
          coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint) as now
-    from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[])
-    with ordinality as a (key_digest, operation_ref, fingerprint, spec, parts, holder, route, lease_ms, retention_ms, take_ms, probe, n)
+    from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[])
+    with ordinality as a (key_digest, operation_ref, fingerprint, spec, parts, holder, route, lease_ms, retention_ms, take_ms, probe, outbox, n)
 ), claimed as (
   update {schema}.key_record k
      set key_digest = a.key_digest, operation_ref = a.operation_ref, fingerprint = a.fingerprint, spec = a.spec, parts = a.parts,
          holder = a.holder, route = a.route, created_at = a.now, retain_until = a.now + a.retention_ms, lease_until = a.now + a.lease_ms,
-         fence = 1, attempts = 0, state = 'in_flight', waiters = false, probe = a.probe, probe_after = null,
+         fence = 1, attempts = 0, state = 'in_flight', waiters = false, probe = a.probe, outbox = a.outbox, probe_after = null,
          completed_at = null, status = null, headers = null, trailers = null, body = null
     from asked a
    where k.id = any (array(select id from asked)) and k.id = a.id and k.state = 'completed' and k.retain_until <= a.now

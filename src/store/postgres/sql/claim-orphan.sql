@@ -3,8 +3,8 @@
 with asked as (
   select substring($2::bytea from (a.n * 32 - 31)::int for 32) as id, a.*,
          coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint) as now
-    from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[])
-    with ordinality as a (key_digest, operation_ref, fingerprint, spec, parts, holder, route, lease_ms, retention_ms, take_ms, probe, n)
+    from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[])
+    with ordinality as a (key_digest, operation_ref, fingerprint, spec, parts, holder, route, lease_ms, retention_ms, take_ms, probe, outbox, n)
 ), taken as (
   update {schema}.key_record k
      set holder = a.holder, fence = k.fence + 1, state = 'in_flight', lease_until = a.now + a.lease_ms, since = null, cause = null

@@ -3,7 +3,7 @@
 -- $7 bytes of all replies and events, one behind the other
 -- $8 where in them a reply begins (from 1; null if its body is not kept), and how long are its $9 headers, $10 trailers, $11 body
 -- $12 to which reply an event belongs (its place in the arrays), $13 ids, $14 sinks, $15 lanes, $16 types,
--- $17 where in $7 its payload begins, $18 how long it is
+-- $17 where in $7 its payload begins, $18 how long it is, $19 its flaw: it is a dead letter from the beginning, and blocks nobody
 -- The verdict is `written`, `repeated` (written by the same claim before), `fenced`, or `again`: changed since the snapshot.
 with asked as (
   select substring($2::bytea from (a.n * 32 - 31)::int for 32) as id, a.*,
@@ -12,7 +12,7 @@ with asked as (
     with ordinality as a (holder, fence, attempts, status, place, headers, trailers, body, n)
 ), completed as (
   update {schema}.key_record k
-     set state = 'completed', completed_at = a.now, lease_until = null, since = null, cause = null, probe = null,
+     set state = 'completed', completed_at = a.now, lease_until = null, since = null, cause = null, probe = null, outbox = null,
          attempts = k.attempts + a.attempts, status = a.status,
          headers = convert_from(substring($7::bytea from a.place for a.headers), 'UTF8'),
          trailers = convert_from(substring($7::bytea from a.place + a.headers for a.trailers), 'UTF8'),
@@ -24,10 +24,11 @@ with asked as (
 ), settled as (
   delete from {schema}.unsettled where id = any (array(select id from completed))
 ), committed as (
-  insert into {schema}.outbox_event (id, sink, lane, type, payload, committed_at)
-  select e.id, e.sink, e.lane, e.type, substring($7::bytea from e.place for e.length), c.completed_at
-    from unnest($12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::int[], $18::int[])
-    with ordinality as e (reply, id, sink, lane, type, place, length, n)
+  insert into {schema}.outbox_event (id, sink, lane, type, payload, committed_at, dead_at, cause, unbuilt)
+  select e.id, e.sink, e.lane, e.type, substring($7::bytea from e.place for e.length), c.completed_at,
+         case when e.flaw is not null then c.completed_at end, e.flaw, e.flaw is not null
+    from unnest($12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::int[], $18::int[], $19::text[])
+    with ordinality as e (reply, id, sink, lane, type, place, length, flaw, n)
     join completed c on c.n = e.reply
    order by e.n
   on conflict (id) do nothing

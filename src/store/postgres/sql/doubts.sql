@@ -14,4 +14,4 @@ with clock as (
 update {schema}.key_record k
    set probe_after = d.now + least($4::bigint, greatest($3::bigint, (d.now - k.since) / 4))
   from due d where k.id = any (array(select id from due)) and k.id = d.id
-returning encode(k.id, 'hex'), k.fence, k.route, k.operation_ref, k.cause, k.probe, d.now - k.since
+returning encode(k.id, 'hex'), k.fence, k.route, k.operation_ref, k.cause, k.probe, d.now - k.since, k.outbox

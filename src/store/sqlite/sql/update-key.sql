@@ -2,5 +2,5 @@
 -- named, so that the indexes on them are left alone
 update key_record
    set holder = ?, fence = ?, retain_until = ?, attempts = ?, state = ?, lease_until = ?, completed_at = ?, since = ?,
-       cause = ?, status = ?, headers = ?, trailers = ?, body = ?, probe = ?, checksum = ?
+       cause = ?, status = ?, headers = ?, trailers = ?, body = ?, probe = ?, outbox = ?, checksum = ?
  where row = ?

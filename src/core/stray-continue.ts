@@ -1,5 +1,3 @@
-import type { Socket } from 'node:net'
-
 /** `HTTP/1.1 100` and the character after it: enough to know a status. */
 const STATUS_LINE_BYTES = 13
 
@@ -7,22 +5,19 @@ const STATUS_LINE_BYTES = 13
 const LONGEST_BYTES = 16 * 1024
 
 /**
- * Takes `100 Continue` replies that nobody asked for off a socket before undici reads them. We never send `Expect`, a
- * 100 means nothing then and a client must be ready for it (RFC 9110 section 15.2.1); undici takes it for a broken
- * upstream and gives up a request whose real answer is about to come, which for a keyed one is a doubt.
+ * Takes `100 Continue` replies that nobody asked for out of what a socket reads, before undici sees it. We never send
+ * `Expect`, a 100 means nothing then and a client must be ready for it (RFC 9110 section 15.2.1); undici takes it for a
+ * broken peer and gives up a request whose real answer is about to come, which for a keyed one is a doubt.
  *
- * undici reads a socket with `read()` alone, so that is where the bytes are seen.
+ * undici reads a socket with `read()` alone, so that is where whoever owns the connection puts this.
  */
 export class StrayContinue {
   #expectsHead = false
   #pending: Buffer | null = null
 
-  watch(socket: Socket): void {
-    const read = socket.read.bind(socket)
-    socket.read = (size?: number): unknown => {
-      const chunk: unknown = read(size)
-      return this.#expectsHead && Buffer.isBuffer(chunk) ? this.#strip(chunk) : chunk
-    }
+  /** What `read()` gave, without such replies; null, as from `read()`, if there is nothing to pass on yet. */
+  filter(chunk: unknown): unknown {
+    return this.#expectsHead && Buffer.isBuffer(chunk) ? this.#strip(chunk) : chunk
   }
 
   /** The next bytes are the head of a reply. */

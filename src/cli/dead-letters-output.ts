@@ -1,0 +1,39 @@
+import type { DeadLetter, OutboxAct } from '../core/outbox.ts'
+import { timeText } from '../host/clock.ts'
+import { printable, table } from './table.ts'
+
+/* Dead letters for people and for programs. Never a payload that nobody asked for: it may hold personal data. */
+
+export function letterJson(letter: DeadLetter): object {
+  const { id, sink, lane, type, committedAt, deadAt, attempts, cause, history, unbuilt, blocks, payload } = letter
+  return {
+    id, sink, lane, type, committed_at: timeText(committedAt), dead_at: timeText(deadAt), attempts, cause, unbuilt, blocks, payload_bytes: payload.length,
+    history: history.map((failure) => ({ at: timeText(failure.at), cause: failure.cause })),
+  }
+}
+
+export function letterTable(letters: readonly DeadLetter[]): string[] {
+  return table(['ID', 'SINK', 'LANE', 'TYPE', 'DEAD SINCE', 'ATTEMPTS', 'LANE IS', 'CAUSE'], letters.map(({ id, sink, lane, type, deadAt, attempts, blocks, unbuilt, cause }) => (
+    [id, sink, lane, type, timeText(deadAt), unbuilt ? 'unbuilt' : String(attempts), blocks ? 'blocked' : 'open', cause]
+  )))
+}
+
+export function letterLines({ id, sink, lane, type, committedAt, deadAt, attempts, cause, history, unbuilt, blocks, payload }: DeadLetter): string[] {
+  const facts: readonly (readonly [string, string])[] = [
+    ['id', id], ['sink', sink], ['lane', `${lane} (${blocks ? 'blocked until this is redriven or discarded' : 'goes on'})`], ['type', type],
+    ['committed', timeText(committedAt)], ['dead since', timeText(deadAt)], ['attempts', unbuilt ? 'none: it could not be built' : String(attempts)],
+    ['cause', cause], ['payload', `${payload.length} bytes`],
+    ...history.map((failure): [string, string] => ['failed', `${timeText(failure.at)}  ${failure.cause}`]),
+  ]
+  return facts.map(([name, value]) => `${name.padEnd(11)} ${printable(value)}`)
+}
+
+export function actJson({ at, verb, event, sink, lane, type, cause, by, reason }: OutboxAct): object {
+  return { at: timeText(at), verb, event, sink, lane, type, cause, by, reason }
+}
+
+export function actTable(acts: readonly OutboxAct[]): string[] {
+  return table(['AT', 'VERB', 'EVENT', 'SINK', 'LANE', 'CAUSE', 'BY', 'REASON'], acts.map(({ at, verb, event, sink, lane, cause, by, reason }) => (
+    [timeText(at), verb, event, sink, lane, cause, by, reason]
+  )))
+}

@@ -1,0 +1,17 @@
+-- Deletes dead letters. Parameters as in redrive.sql. Returns how many.
+with meant as (
+  select e.row from {schema}.outbox_event e
+   where e.dead_at is not null
+     and ($4::text is null or e.id = $4::text) and ($5::text is null or e.sink = $5::text)
+     and ($6::text is null or e.lane = $6::text) and ($7::text is null or e.type = $7::text)
+   order by e.row limit $8::int
+     for update skip locked
+), discarded as (
+  delete from {schema}.outbox_event e
+   where e.row = any (array(select row from meant)) and e.dead_at is not null
+  returning e.row, e.id, e.sink, e.lane, e.type, e.cause
+), acted as (
+  insert into {schema}.outbox_audit (at, by, reason, verb, event, sink, lane, type, cause)
+  select coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint), $2::text, $3::text, 'discard', id, sink, lane, type, cause from discarded order by row
+)
+select count(*) from discarded

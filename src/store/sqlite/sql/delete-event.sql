@@ -1,0 +1,2 @@
+-- ?1 the row's number
+delete from outbox_event where row = ?1

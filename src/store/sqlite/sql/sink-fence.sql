@@ -1,0 +1,2 @@
+-- ?1 sink
+select fence, checksum from sink_fence where sink = ?1
