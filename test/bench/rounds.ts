@@ -2,8 +2,8 @@ import { cpuUs } from './cpu.ts'
 import { KEYS_TO_REPLAY } from './requests.ts'
 import { ran, type Target } from './scene.ts'
 
-/** Clients of the loads, all busy. */
-const CONNECTIONS = 64
+/** Clients of the loads, all busy, where nothing else is said. */
+const CLIENTS = 64
 
 export interface Round {
   readonly perSecond: number
@@ -27,13 +27,13 @@ export type Keys = 'none' | 'new' | 'same' | 'once'
 /** Longest time for making the keys that a round of replays asks for. */
 const MAKES_KEYS_MS = 20_000
 
-export function loadCase(name: string, target: Target, keys: Exclude<Keys, 'once'>): Case {
+export function loadCase(name: string, target: Target, keys: Exclude<Keys, 'once'>, clients = CLIENTS): Case {
   return {
     name,
     async round(label, ms) {
-      const prefix = `${keys}-${label}`
+      const prefix = clients === CLIENTS ? `${keys}-${label}` : `${keys}-${label}-${clients}`
       if (keys === 'same') await load(target, MAKES_KEYS_MS, 'once', prefix, KEYS_TO_REPLAY)
-      return (await measured(target, () => load(target, ms, keys, prefix))).round
+      return (await measured(target, () => load(target, ms, keys, prefix, 0, clients))).round
     },
   }
 }
@@ -45,19 +45,19 @@ export async function measured(target: Target, work: () => Promise<Loaded>): Pro
   return { loaded, round: { perSecond: answered / (elapsedMs / 1000), cpuUs: (cpuUs(target.pid) - before) / answered, p50, p99, failed } }
 }
 
-export function load(target: Target, ms: number, keys: Keys, prefix: string, available = 0): Promise<Loaded> {
-  return ran<Loaded>('load.ts', [target.port, CONNECTIONS, ms, keys, prefix, available])
+export function load(target: Target, ms: number, keys: Keys, prefix: string, available = 0, clients = CLIENTS): Promise<Loaded> {
+  return ran<Loaded>('load.ts', [target.port, clients, ms, keys, prefix, available])
 }
 
 /** The label of rounds that do not count. */
 export const WARM = 'warm'
 
-/** One round each that does not count (JIT, pools, page cache), then all cases in turn, again and again. */
-export async function alternate(cases: readonly Case[], rounds: number, ms: number): Promise<Map<string, Round[]>> {
+/** One round each that does not count (JIT, pools, page cache), then all cases in turn, again and again. No two runs may name their keys alike. */
+export async function alternate(cases: readonly Case[], rounds: number, ms: number, labelled = (label: string): string => label): Promise<Map<string, Round[]>> {
   const results = new Map<string, Round[]>(cases.map(({ name }) => [name, []]))
-  for (const one of cases) await one.round(WARM, ms)
+  for (const one of cases) await one.round(labelled(WARM), ms)
   for (let i = 0; i < rounds; i += 1) {
-    for (const one of cases) results.get(one.name)?.push(await one.round(`r${i}`, ms))
+    for (const one of cases) results.get(one.name)?.push(await one.round(labelled(`r${i}`), ms))
   }
   return results
 }

@@ -8,7 +8,7 @@ import { pagesByKind, seeded, spotsOn } from './pages.ts'
 const EXPECTED_KINDS = [
   'header', 'schema', 'freelist trunk', 'freelist leaf',
   'key_record leaf', 'key_record internal', 'key_record overflow',
-  ...['key_by_id', 'key_by_digest', 'key_by_operation', 'in_flight_by_id', 'uncertain_by_since', 'completed_by_retention'].flatMap((name) => [`${name} leaf`, `${name} internal`]),
+  ...['key_by_id', 'key_by_id_again', 'key_by_digest', 'key_by_operation', 'in_flight_by_id', 'uncertain_by_since', 'completed_by_retention'].flatMap((name) => [`${name} leaf`, `${name} internal`]),
   'outbox_event leaf', 'outbox_event internal', 'ledger leaf', 'installation leaf', 'migration leaf',
 ]
 

@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { openEmbeddedStore } from '../../src/store/sqlite/key-store.ts'
 import { StoreUnavailable, type KeyStore } from '../../src/core/ports.ts'
 import type { Claim } from '../../src/core/record.ts'
-import { claimed, completion, HeldClock, keptReply, readable, request } from '../contract/situation.ts'
+import { claimed, completion, HeldClock, keptReply, readable, request, RETENTION_MS } from '../contract/situation.ts'
 import { copyFolder, folderOf, replayOf, settle } from './folder.ts'
 import { flip, pagesByKind, seeded, spotsOn } from './pages.ts'
 
@@ -169,6 +169,29 @@ test('a generation that meets a damaged page keeps what cannot be inserted, and 
     t.ok(unavailable.length < 450, `${unavailable.length} of ${before.length + settled.length} keys are not answered`)
     await again.close()
   }
+})
+
+test('operators find a key in every block of rows, also behind a block that is gone', async (t) => {
+  const dataDir = join(folderOf(t), 'data')
+  const clock = new HeldClock()
+  const store = await openEmbeddedStore({ dataDir, clock, folding: { records: 4096, bytes: 64 * 1024 * 1024 } })
+  const keep = async (name: string, retentionMs: number): Promise<void> => {
+    await store.complete(await claimed(store, request(name, '1', { retentionMs })), completion(`reply of ${name}`))
+  }
+  await Promise.all(names('first', 100).map((name) => keep(name, RETENTION_MS)))
+  await Promise.all(names('gone', 9000).map((name) => keep(name, 1)))
+  await Promise.all(names('last', 5000).map((name) => keep(name, RETENTION_MS)))
+  clock.advance(1)
+  t.match(await store.sweep(10_000), { deleted: 9000 })
+  await store.close()
+  const again = await openEmbeddedStore({ dataDir, clock })
+  for (const name of ['first-0', 'first-99', 'last-0', 'last-4999']) {
+    const { id, keyDigest, operationRef } = request(name, '1')
+    t.match(await again.find({ keyDigest }, 2), [{ id }], name)
+    t.match(await again.find({ operationRef }, 2), [{ id }], name)
+  }
+  t.strictSame(await again.find({ keyDigest: request('gone-5', '1').keyDigest }, 2), [])
+  await again.close()
 })
 
 test('a byte flipped in what the journal has on its own pages is never a guess', async (t) => {

@@ -77,8 +77,8 @@ function writtenBeforeTheJournal(dataDir: string, names: readonly string[]): voi
       id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, fence: 1, attempts: 1,
       probe: null, outbox: null, createdAt: START_MS, retainUntil: START_MS + RETENTION_MS, state: 'completed', completedAt: START_MS, reply: { kind: 'kept', reply },
     }
-    const columns = columnsOf(record).slice(0, -1) // there were no probes then
-    database.prepare(`insert into key_record values (null, ${columns.map(() => '?').join(', ')}, ?)`).run(...columns, checksumOf([...columns, null], 0))
+    const columns = columnsOf(record).slice(0, -2) // there were no probes then, and no drafts of events
+    database.prepare(`insert into key_record values (null, ${columns.map(() => '?').join(', ')}, ?)`).run(...columns, checksumOf([...columns, null, null], 0))
   }
   database.prepare('update ledger set commit_number = 9, completed = ?, checksum = ?').run(names.length, crc32(`9\n0\n0\n${names.length}`))
   database.close()

@@ -82,8 +82,8 @@ export class KeyRows {
     if (this.#changed) this.#carried = []
   }
 
-  byIdAndDigest(id: KeyId, keyDigest: string): Found | undefined {
-    return this.#youngOne(id) ?? this.#stored(id, keyDigest)
+  byId(id: KeyId): Found | undefined {
+    return this.#youngOne(id) ?? this.#stored(id)
   }
 
   /** A row that may be written to is in flight or uncertain, so these indexes know it too. */
@@ -236,30 +236,31 @@ export class KeyRows {
   }
 
   /** Nearly every key is new, and one statement says so faster than two that would return rows. */
-  #stored(id: KeyId, keyDigest: string): Found | undefined {
-    if (!isKnown(this.#sql['key-known'].get(hashOf(id), hashOf(keyDigest)))) return undefined
+  #stored(id: KeyId): Found | undefined {
+    if (!isKnown(this.#sql['key-known'].get(hashOf(id)))) return undefined
     const found = this.#storedOne(id)
     if (found !== undefined) return found
-    if (this.#among('keys-by-digest-and-id', id, hashOf(keyDigest), hashOf(id)) !== undefined) throw new Damaged('the index key_by_id has lost a key')
+    if (this.#among('keys-by-id-again', id) !== undefined) throw new Damaged('the index key_by_id has lost a key')
     return undefined
   }
 
   #storedOne(id: KeyId): Found | undefined {
-    return this.#among('keys-by-id', id, hashOf(id))
+    return this.#among('keys-by-id', id)
   }
 
   /** What the table has of a young record, which is only possible after a crash. */
   #olderState(record: KeyRecord): Found | undefined {
-    return this.#recovered.has(record.id) ? this.#stored(record.id, record.keyDigest) : undefined
+    return this.#recovered.has(record.id) ? this.#stored(record.id) : undefined
   }
 
   /** Each row is verified before its id is compared: a damaged id is no other id. */
-  #among(name: StatementName, id: KeyId, ...hashes: number[]): Found | undefined {
-    const row = this.#sql[name].get(...hashes)
+  #among(name: StatementName, id: KeyId): Found | undefined {
+    const hash = hashOf(id)
+    const row = this.#sql[name].get(hash)
     if (row === undefined) return undefined
     const first = foundIn(row)
     if (first.record.id === id) return first
-    return this.#sql[name].all(...hashes).map(foundIn).find((found) => found.record.id === id)
+    return this.#sql[name].all(hash).map(foundIn).find((found) => found.record.id === id)
   }
 
   /** Those of the table first: they are the older ones. */

@@ -23,7 +23,7 @@ export function perform(call: Call, step: Step): Answer {
   const { rows, nowMs } = step
   switch (call[0]) {
     case 'claim': {
-      const found = rows.byIdAndDigest(call[1], call[2])
+      const found = rows.byId(call[1])
       return claimAnswer(apply(step, found, onClaim(found?.record, requestOf(call), nowMs)), step)
     }
     case 'renew': {

@@ -18,7 +18,7 @@ export function prepareAll(database: DatabaseSync) {
     'write-key-space': prepare(database, 'write-key-space'),
     'key-known': prepare(database, 'key-known'),
     'keys-by-id': prepare(database, 'keys-by-id'),
-    'keys-by-digest-and-id': prepare(database, 'keys-by-digest-and-id'),
+    'keys-by-id-again': prepare(database, 'keys-by-id-again'),
     'key-in-flight-by-id': prepare(database, 'key-in-flight-by-id'),
     'key-uncertain-by-id': prepare(database, 'key-uncertain-by-id'),
     'key-by-operation': prepare(database, 'key-by-operation'),

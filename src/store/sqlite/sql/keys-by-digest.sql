@@ -1,6 +1,11 @@
 -- ?1 hash of the key digest, ?2 key digest, ?3 limit
+with recursive block (number) as (
+  select min(row) >> 12 from key_record
+  union all
+  select (select min(row) >> 12 from key_record where row >= (number + 1) << 12) from block where number is not null
+)
 select row, id, key_digest, operation_ref, fingerprint, spec, parts, route, created_at,
        holder, fence, retain_until, attempts, state, lease_until, completed_at, since, cause,
        status, headers, trailers, body, probe, outbox, checksum
-  from key_record indexed by key_by_digest
- where digest_hash = ?1 and key_digest = ?2 limit ?3
+  from block cross join key_record indexed by key_by_digest on row >> 12 = number and digest_hash = ?1
+ where key_digest = ?2 limit ?3

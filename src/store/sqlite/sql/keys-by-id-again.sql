@@ -1,6 +1,6 @@
--- ?1 hash of the key digest, ?2 hash of the id; the second opinion when keys-by-id finds nothing
+-- ?1 hash of the id; the second opinion when keys-by-id finds nothing
 select row, id, key_digest, operation_ref, fingerprint, spec, parts, route, created_at,
        holder, fence, retain_until, attempts, state, lease_until, completed_at, since, cause,
        status, headers, trailers, body, probe, outbox, checksum
-  from key_record indexed by key_by_digest
- where digest_hash = ?1 and id_hash = ?2
+  from key_record indexed by key_by_id_again
+ where id_hash = ?1
