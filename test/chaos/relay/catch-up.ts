@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { fullestSecond, startReceiver, type Arrival } from './receiver.ts'
-import { relayScene } from './scene.ts'
+import { relayScene, webhookAt } from './scene.ts'
 
 export interface CatchUpOutcome {
   readonly arrivals: readonly Arrival[]
@@ -18,7 +18,7 @@ export interface CatchUpOutcome {
  */
 export async function catchUpCampaign(t: Pick<Test, 'teardown'>, { events, lanes, rate, rampS, freshPerSecond }: { readonly events: number, readonly lanes: number, readonly rate: number, readonly rampS: number, readonly freshPerSecond: number }): Promise<CatchUpOutcome> {
   const receiver = await startReceiver(t, () => 200)
-  const scene = await relayScene(t, receiver.url, `
+  const scene = await relayScene(t, webhookAt(receiver.url), `
     lease: 2s
     concurrency: ${Math.round(rate / 25)}
     catch_up: { above: 10s, rate: ${rate}, ramp: ${rampS}s }`)

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { chance } from '../chance.ts'
 import { disordered, startReceiver } from './receiver.ts'
-import { relayScene } from './scene.ts'
+import { relayScene, webhookAt } from './scene.ts'
 
 export interface KillsOutcome {
   readonly events: number
@@ -29,7 +29,7 @@ export async function killsCampaign(t: Pick<Test, 'teardown'>, { events, lanes, 
     const dice = random()
     return dice < 0.025 ? 'cut' : dice < 0.05 ? 'lost' : 200
   })
-  const scene = await relayScene(t, receiver.url, `
+  const scene = await relayScene(t, webhookAt(receiver.url), `
     base: 20ms
     cap: 500ms
     lease: 1s

@@ -36,8 +36,13 @@ export interface RelayScene {
   redrive(id: string): { readonly status: number | null, readonly output: string }
 }
 
-/** `sink` is what stands under `sinks.hook` beside the receiver. */
-export async function relayScene(t: Pick<Test, 'teardown'>, receiverUrl: string, sink: string): Promise<RelayScene> {
+/** A receiver that is told which process calls. */
+export function webhookAt(url: string): (process: string) => string {
+  return (process) => `webhook: { url: { plain_http: "${url}" }, allow: [127.0.0.0/8], timeout: 5s, headers: { x-process: ${process} } }`
+}
+
+/** `receiver` and `sink` are what stands under `sinks.hook`. */
+export async function relayScene(t: Pick<Test, 'teardown'>, receiver: (process: string) => string, sink: string): Promise<RelayScene> {
   const postgres = await startPostgres(t, { settings: { shared_buffers: '64MB' } })
   const dataDir = mkdtempSync(join(tmpdir(), 'onceward-relay-'))
   t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
@@ -49,7 +54,7 @@ log: { level: info }
 store: { postgres: { url: "${postgres.url}", durability: local } }
 sinks:
   hook:
-    webhook: { url: { plain_http: "${receiverUrl}" }, allow: [127.0.0.0/8], timeout: 5s, headers: { x-process: ${name} } }
+    ${receiver(name)}
 ${sink.trim().split('\n').map((line) => `    ${line.trim()}`).join('\n')}
 `)
   const sidecar = new SidecarProcess({ dataDir, config })

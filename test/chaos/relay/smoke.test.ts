@@ -1,9 +1,10 @@
 import { test } from 'tap'
 import { needs } from '../../support/services/needs.ts'
+import { brokersCampaign } from './brokers.ts'
 import { catchUpCampaign } from './catch-up.ts'
 import { killsCampaign } from './kills.ts'
 import { disordered, startReceiver } from './receiver.ts'
-import { relayScene } from './scene.ts'
+import { relayScene, webhookAt } from './scene.ts'
 
 /* `npm run chaos:relay` in small. */
 
@@ -22,10 +23,16 @@ test('what an outage has left arrives paced: no second sees more than 1.1 times 
   t.ok(tookMs > 3000, `it took ${Math.round(tookMs)} ms`)
 })
 
+test('a reader of committed records sees every event once and in order, whether relay or broker is killed or stands still', async (t) => {
+  needs(t, 'postgres')
+  needs(t, 'kafka')
+  t.match(await brokersCampaign(t, { events: 4000, lanes: 50, faults: 4 }), { distinct: 4000, duplicates: 0, disordered: [], left: 0 })
+})
+
 test('a leader that stands still is replaced within its lease, and starts no delivery when it goes on', async (t) => {
   needs(t, 'postgres')
   const receiver = await startReceiver(t, () => 200)
-  const scene = await relayScene(t, receiver.url, `
+  const scene = await relayScene(t, webhookAt(receiver.url), `
     lease: 1s
     catch_up: { above: 10s, rate: 300, ramp: 0s }`)
   await scene.fill({ events: 2000, lanes: 100, agedMs: 600_000, name: 'lane' })
@@ -50,7 +57,7 @@ test('a poisoned event holds up its lane alone, is a dead letter, and arrives on
   needs(t, 'postgres')
   let cured = false
   const receiver = await startReceiver(t, (id) => (id === 'evt_lane_3' && !cured ? 422 : 200))
-  const scene = await relayScene(t, receiver.url, `
+  const scene = await relayScene(t, webhookAt(receiver.url), `
     attempts: 3
     base: 20ms
     cap: 50ms`)
