@@ -1,6 +1,5 @@
 import { test } from 'tap'
 import { needs } from '../../support/services/needs.ts'
-import { brokersCampaign } from './brokers.ts'
 import { catchUpCampaign } from './catch-up.ts'
 import { killsCampaign } from './kills.ts'
 import { disordered, startReceiver } from './receiver.ts'
@@ -21,12 +20,6 @@ test('what an outage has left arrives paced: no second sees more than 1.1 times 
   t.ok(fullest <= 880, `${fullest} in the fullest second`)
   t.equal(left, 0)
   t.ok(tookMs > 3000, `it took ${Math.round(tookMs)} ms`)
-})
-
-test('a reader of committed records sees every event once and in order, whether relay or broker is killed or stands still', async (t) => {
-  needs(t, 'postgres')
-  needs(t, 'kafka')
-  t.match(await brokersCampaign(t, { events: 4000, lanes: 50, faults: 4 }), { distinct: 4000, duplicates: 0, disordered: [], left: 0 })
 })
 
 test('a leader that stands still is replaced within its lease, and starts no delivery when it goes on', async (t) => {
