@@ -71,6 +71,7 @@ export class Rounds {
   /** the store's clock minus our monotonic one */
   #storeAheadMs = 0
   #measuredAtMs = Number.NEGATIVE_INFINITY
+  #disabled = false
 
   constructor(term: Term, deps: RoundsDependencies) {
     const { sink, settings, clock, random, meter, journal } = deps
@@ -192,12 +193,14 @@ export class Rounds {
   }
 
   #disable(reason: string): void {
+    this.#disabled = true
     void this.#dispatch.close()
     this.#deps.disabled(reason)
   }
 
   #rests(open: boolean): void {
     const { sink, meter, journal, clock } = this.#deps
+    if (this.#disabled) return // how calls end that were out says nothing about that
     meter.paused(sink.name, open ? 'resting' : 'no')
     if (open) return journal.warn('sink.rests', { sink: sink.name })
     this.#pace.rampAgain(clock.monotonicMs())
