@@ -406,6 +406,24 @@ test('a receiver that wants nothing any more is shown as that, whatever the call
   await Promise.all([one.stop(), clock.advance(5000)])
 })
 
+test('a catch-up ends also where so many lanes stand still that one look does not reach the last of them', async (t) => {
+  const { store, relay, clock } = relayScene()
+  for (let n = 0; n < 100; n += 1) store.put(event(`l${n}`))
+  await clock.advance(60_000)
+  const sink = scriptedSink(() => DELIVERED)
+  // the first look goes as far as the lanes that stand still
+  const { relay: one, meter } = relay(sink, {}, (own) => but(own, {
+    take: async (wanted) => (wanted.after === null ? { events: [], at: clock.wallMs(), next: '\u0000', dueInMs: null } : own.take(wanted)),
+  }))
+  one.start()
+  await clock.advance(10)
+  t.equal(meter.rate, 50)
+  for (let s = 0; s < 30; s += 1) await clock.advance(1000)
+  t.equal(sink.sent.length, 100)
+  t.equal(meter.rate, null)
+  await Promise.all([one.stop(), clock.advance(5000)])
+})
+
 /** The store, but for these. */
 function but(store: OutboxStore, others: Partial<OutboxStore>): OutboxStore {
   return new Proxy(store, { get: (own, name: keyof OutboxStore) => others[name] ?? own[name] })
