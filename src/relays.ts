@@ -66,6 +66,7 @@ export class Relays {
 
   async #start(settings: SinkSettings): Promise<void> {
     const sink = await openSink(settings, this.#deps)
+    if (this.#stopped) return sink.close() // in the middle of a reload
     const relay = new Relay({ ...this.#deps, sink, settings })
     this.#running.set(settings.name, { text: textOf(settings), sink, relay })
     relay.start()
@@ -73,9 +74,9 @@ export class Relays {
 
   async #stop(name: string): Promise<void> {
     const running = this.#running.get(name)
-    this.#running.delete(name)
     await running?.relay.stop()
     await running?.sink.close()
+    this.#running.delete(name) // no sooner: whoever stops all of them waits for one that a reload is stopping, too
   }
 
   /** Events stay, but nobody delivers them. */

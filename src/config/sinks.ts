@@ -1,6 +1,8 @@
+import { isIP } from 'node:net'
+import { insideExcept } from '../core/inside-addresses.ts'
 import type { KafkaSettings, SinkSettings, SqsSettings, WebhookSettings } from '../core/sink-settings.ts'
 import { parseNetwork } from '../core/trusted-peers.ts'
-import { parseAddress } from './addresses.ts'
+import { isLoopback, parseAddress } from './addresses.ts'
 import type { Certificates } from './certificates.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
 import { parseWebhookSecret } from './secret.ts'
@@ -28,10 +30,19 @@ export function sinkWarnings({ sinks, routes }: Document): string[] {
   const unsigned = Object.entries(sinks ?? {}).filter(([, { webhook }]) => webhook !== undefined && (webhook.secrets ?? []).length === 0)
   const wanted = new Set((routes ?? []).flatMap(({ outbox }) => (outbox === undefined ? [] : Array.isArray(outbox) ? outbox.map(({ sink }) => sink) : 'sink' in outbox ? [outbox.sink] : [])))
   const idle = Object.keys(sinks ?? {}).filter((name) => !wanted.has(name))
+  const inside = Object.entries(sinks ?? {}).filter(([, { webhook }]) => webhook !== undefined && leadsInside(webhookOf(webhook)))
   return [
+    ...inside.map(([name]) => `sinks.${name}.webhook.url is an address inside, and allow does not have it: nothing is delivered there`),
     ...unsigned.map(([name]) => `sinks.${name}.webhook has no secrets: nothing is signed, so its receiver cannot tell our events from anybody else's`),
     ...idle.map((name) => `no route has an event for sinks.${name}: it delivers only what waits there already`),
   ]
+}
+
+/** Where it says so itself; whether a name leads inside is seen when it is looked up. */
+function leadsInside({ url, allow }: WebhookSettings): boolean {
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const addresses = isIP(host) !== 0 ? [host] : isLoopback(host) ? ['127.0.0.1', '::1'] : []
+  return addresses.length > 0 && addresses.every(insideExcept(allow))
 }
 
 function sinkOf(name: string, written: Written, service: string, certificates: Certificates): SinkSettings {

@@ -17,15 +17,24 @@ export class DeliveredArrivals {
   add(committedAt: number, storeNow: number): void {
     if (committedAt <= storeNow - this.#windowMs) return
     const slice = Math.floor(committedAt / SLICE_MS)
-    this.#slices.set(slice, (this.#slices.get(slice) ?? 0) + 1)
+    const known = this.#slices.get(slice)
+    if (known === undefined) this.#forget(storeNow) // here, too: without a catch-up nobody asks for the sum
+    this.#slices.set(slice, (known ?? 0) + 1)
   }
 
   within(storeNow: number): number {
+    this.#forget(storeNow)
     let sum = 0
-    for (const [slice, count] of this.#slices) {
-      if (slice * SLICE_MS <= storeNow - this.#windowMs) this.#slices.delete(slice)
-      else sum += count
-    }
+    for (const count of this.#slices.values()) sum += count
     return sum
+  }
+
+  /** What is kept at this moment, in slices of the window. */
+  get kept(): number {
+    return this.#slices.size
+  }
+
+  #forget(storeNow: number): void {
+    for (const slice of this.#slices.keys()) if (slice * SLICE_MS <= storeNow - this.#windowMs) this.#slices.delete(slice)
   }
 }

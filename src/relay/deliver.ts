@@ -29,7 +29,9 @@ export async function deliverLane(lane: Lane, deps: DeliverDependencies): Promis
     const written = Promise.withResolvers<void>()
     const ended = await deps.dispatch.send(lane, handed, written.promise)
     if (ended.length === 0) break // given back: nothing is sent now
-    settles.push(settle(handed, ended, deps).finally(written.resolve))
+    const settled = settle(handed, ended, deps).finally(written.resolve)
+    settled.catch(() => undefined) // heard below; until then nobody waits for it, and node would end the process
+    settles.push(settled)
     if (ended.some(({ delivery }) => delivery.kind !== 'delivered')) break
     from += ended.length
   }

@@ -4,7 +4,7 @@ import type { OutboxStore } from '../core/outbox-ports.ts'
 import type { Bell } from './bell.ts'
 import { Nudge } from './nudge.ts'
 import { Rounds, type RoundCounts, type RoundsDependencies } from './rounds.ts'
-import { Term } from './term.ts'
+import { Term, type TermEnd } from './term.ts'
 
 /*
  * One sink's relay in one process. Every process of a fleet has one, and one of them leads.
@@ -77,15 +77,26 @@ export class Relay {
   }
 
   async #live(): Promise<void> {
-    for (let failures = 0; !this.#stopping; failures += 1) {
-      try {
-        const term = await this.#granted()
-        failures = -1
-        if (term !== null) await this.#lead(term)
-      } catch (error) {
-        this.#report(error)
-        await this.#nudge.wait(this.#againMs(Math.max(0, failures)))
-      }
+    const { clock } = this.#deps
+    for (let failures = 0; !this.#stopping;) {
+      const beganMs = clock.monotonicMs()
+      const failed = await this.#once()
+      // what went well for long has nothing to do with the failures before it
+      if (!failed || clock.monotonicMs() - beganMs > AGAIN.capMs) failures = 0
+      if (!failed) continue
+      await this.#pause(this.#againMs(failures), () => false)
+      failures += 1
+    }
+  }
+
+  /** A term, or a while in which somebody else leads. Whether it failed, so that the next one is not to follow at once. */
+  async #once(): Promise<boolean> {
+    try {
+      const term = await this.#granted()
+      return term !== null && await this.#lead(term) === 'defect'
+    } catch (error) {
+      this.#report(error)
+      return true
     }
   }
 
@@ -106,7 +117,7 @@ export class Relay {
     }
   }
 
-  async #lead(term: Term): Promise<void> {
+  async #lead(term: Term): Promise<TermEnd> {
     const { store, sink, clock, meter, bell, journal } = this.#deps
     meter.leads(sink.name, true)
     journal.info('relay.leads', { sink: sink.name, fence: term.lead.fence })
@@ -137,6 +148,7 @@ export class Relay {
         bell.ringVacant(sink.name)
       }
     }
+    return term.over
   }
 
   /** False if the term is over before the sink was ready. */
@@ -151,7 +163,7 @@ export class Relay {
       if (await Promise.race([this.#begun, over])) return term.trusted
       if (!term.trusted) return false
       meter.paused(sink.name, 'resting')
-      await this.#nudge.wait(this.#againMs(failures))
+      await this.#pause(this.#againMs(failures), () => !term.trusted)
     }
     return false
   }
@@ -187,7 +199,7 @@ export class Relay {
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error
         this.#report(error)
-        await this.#nudge.wait(this.#againMs(failures))
+        await this.#pause(this.#againMs(failures), () => !term.trusted)
         failures += 1
       }
     }
@@ -200,7 +212,7 @@ export class Relay {
       laneEnded: () => this.#nudge.nudge(),
       defect: (error) => {
         this.#report(error)
-        term.end('stopped')
+        term.end('defect')
       },
     })
   }
@@ -212,6 +224,13 @@ export class Relay {
     this.#disabled = true
     meter.paused(sink.name, 'disabled')
     journal.error('sink.disabled', { sink: sink.name, reason })
+  }
+
+  /** After a failure: the bell, and lanes that end, cut nothing of it short. */
+  async #pause(ms: number, over: () => boolean): Promise<void> {
+    const { clock } = this.#deps
+    const untilMs = clock.monotonicMs() + ms
+    for (let leftMs = ms; leftMs > 0 && !this.#stopping && !over(); leftMs = untilMs - clock.monotonicMs()) await this.#nudge.wait(leftMs)
   }
 
   #againMs(failures: number): number {

@@ -25,6 +25,11 @@ const AHEAD = 16
 const ARRIVALS = { windowMs: 5000, limit: 100_000 } as const
 /** How often, while a catch-up is on. */
 const MEASURE_EVERY_MS = 2000
+/**
+ * What comes while the looks go on stands in lanes that were looked at already. A catch-up's rate is 1.5 times the arrivals or more, so in
+ * this time no more comes than a fifth of what may leave in a second: nothing that has to be held back.
+ */
+const BRIEF_CYCLE_MS = 300
 
 export type RoundCounts = Record<DeliveryEnd, number>
 
@@ -64,13 +69,14 @@ export class Rounds {
   readonly #arrived = new DeliveredArrivals(ARRIVALS.windowMs)
   #heldBytes = 0
   /** what the looks since the first lane have seen */
-  #cycle = { taken: 0, full: false, dueInMs: Infinity }
+  #cycle = { beganMs: 0, taken: 0, full: false, dueInMs: Infinity }
   #after: string | null = null
   #nothingWaited = false
   #tookAtMs = Number.NEGATIVE_INFINITY
   /** the store's clock minus our monotonic one */
   #storeAheadMs = 0
   #measuredAtMs = Number.NEGATIVE_INFINITY
+  #disabled = false
 
   constructor(term: Term, deps: RoundsDependencies) {
     const { sink, settings, clock, random, meter, journal } = deps
@@ -108,6 +114,7 @@ export class Rounds {
     const probing = !this.#breaker.closed
     const after = this.#after
     this.#tookAtMs = clock.monotonicMs()
+    if (after === null) this.#cycle = { beganMs: this.#tookAtMs, taken: 0, full: false, dueInMs: Infinity }
     const taken = await store.take({
       sink: sink.name, after, busy: [...this.#busy.keys()], bytes: HELD_BYTES - this.#heldBytes,
       lanes: probing ? 1 : settings.lanes - this.#busy.size, perLane: probing ? 1 : this.#perLane,
@@ -145,10 +152,11 @@ export class Rounds {
   #endCycle({ next }: Taken, after: string | null): void {
     this.#after = next
     if (next !== null) return
+    const now = this.#deps.clock.monotonicMs()
     const lanes = [...this.#busy.values()]
     const unsent = lanes.reduce((sum, { events, sent }) => sum + events.length - sent, 0)
-    if (after === null && !this.#cycle.full && lanes.every(({ full }) => !full) && unsent <= this.#pace.room(this.#deps.clock.monotonicMs())) this.#pace.end()
-    this.#cycle = { taken: 0, full: false, dueInMs: Infinity }
+    const isBrief = after === null || now - this.#cycle.beganMs <= BRIEF_CYCLE_MS
+    if (isBrief && !this.#cycle.full && lanes.every(({ full }) => !full) && unsent <= this.#pace.room(now)) this.#pace.end()
   }
 
   async #deliver(lane: Lane, counts: RoundCounts): Promise<void> {
@@ -192,12 +200,14 @@ export class Rounds {
   }
 
   #disable(reason: string): void {
+    this.#disabled = true
     void this.#dispatch.close()
     this.#deps.disabled(reason)
   }
 
   #rests(open: boolean): void {
     const { sink, meter, journal, clock } = this.#deps
+    if (this.#disabled) return // how calls end that were out says nothing about that
     meter.paused(sink.name, open ? 'resting' : 'no')
     if (open) return journal.warn('sink.rests', { sink: sink.name })
     this.#pace.rampAgain(clock.monotonicMs())

@@ -20,7 +20,8 @@ const MARGIN = 1 / 10
 /** The pause after a renewal that failed, as a part of the lease; jittered. */
 const AGAIN_AFTER = 1 / 20
 
-export type TermEnd = 'expired' | 'superseded' | 'stopped'
+/** `defect`: something failed that never should */
+export type TermEnd = 'expired' | 'superseded' | 'stopped' | 'defect'
 
 export interface TermDependencies {
   readonly store: Pick<OutboxStore, 'lead'>

@@ -1,12 +1,12 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Pool } from 'undici'
 import type { Delivery, Outgoing } from '../core/delivery.ts'
+import { insideExcept } from '../core/inside-addresses.ts'
 import type { Sink } from '../core/outbox-ports.ts'
 import type { Clock } from '../core/ports.ts'
 import type { WebhookSettings } from '../core/sink-settings.ts'
 import { isOwnWebhookField } from '../core/webhook-fields.ts'
 import { guardedConnector, type LookupAll } from './guarded-connector.ts'
-import { insideExcept } from './inside-addresses.ts'
 import { Posting, retryable } from './posting.ts'
 import { webhookSigner } from './webhook-signature.ts'
 

@@ -18,6 +18,16 @@ test('a webhook with nothing but a URL has every default', async (t) => {
   t.match(warnings, [/sinks\.hook\.webhook has no secrets/, /no route has an event for sinks\.hook/])
 })
 
+for (const [url, allow, warned] of [
+  ['https://10.0.0.5/a', '', true], ['http://127.0.0.1:9/a', '', true], ['http://localhost:9/a', '', true], ['http://[::1]:9/a', '127.0.0.0/8', true],
+  ['https://10.0.0.5/a', '10.0.0.0/24', false], ['http://localhost:9/a', '"::1"', false], ['https://8.8.8.8/a', '', false], ['https://hooks.example.com/a', '', false],
+] as const) {
+  test(`a webhook to ${url} is ${warned ? 'warned of' : 'taken as it is'} where allow has ${allow === '' ? 'nothing' : allow}`, async (t) => {
+    const { warnings } = await configOf(`sinks: { hook: { webhook: { url: "${url}", allow: [${allow}] } } }`)
+    t.equal(warnings.some((text) => text === 'sinks.hook.webhook.url is an address inside, and allow does not have it: nothing is delivered there'), warned)
+  })
+}
+
 test('every field of a sink is taken', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'onceward-'))
   t.teardown(() => rm(folder, { recursive: true }))

@@ -342,6 +342,88 @@ test('a stop lets what is under way end, and sends nothing more', async (t) => {
   t.equal(store.waiting, 1)
 })
 
+test('a settle that meets a defect while the next event of its lane is out ends the term, and no process', async (t) => {
+  const { store, relay, clock } = relayScene()
+  store.put(...eventsOf('a', 2))
+  const second = deferred<Delivery>()
+  const sink = scriptedSink(({ attempt, row }) => (row === 2 && attempt === 1 ? second.promise : DELIVERED))
+  const { relay: one, journal } = relay(sink, {}, (own) => but(own, { settle: () => Promise.reject(new TypeError('not of this world')) }))
+  const unhandled: unknown[] = []
+  const note = (error: unknown): void => { unhandled.push(error) }
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  one.start()
+  await clock.advance(10)
+  second.resolve(DELIVERED)
+  await clock.advance(10)
+  t.same(unhandled, [])
+  t.ok(journal.events.includes('relay.defect'))
+  await Promise.all([one.stop(), clock.advance(5000)])
+})
+
+test('a defect that comes again each time is met less and less often', async (t) => {
+  const { store, relay, clock } = relayScene()
+  store.put(event('a'))
+  const sink = scriptedSink(() => Promise.reject(new TypeError('not of this world')))
+  // in a turn of its own, as every store's answer is: a loop is to be seen, and not to hang the test
+  const { relay: one } = relay(sink, {}, (own) => but(own, {
+    lead: async (...args) => {
+      await new Promise((resolve) => { setImmediate(resolve) })
+      return own.lead(...args)
+    },
+  }))
+  one.start()
+  for (let s = 0; s < 60; s += 1) await clock.advance(1000)
+  t.ok(sink.calls.length >= 3 && sink.calls.length <= 15, `${sink.calls.length} deliveries in a minute`)
+  await Promise.all([one.stop(), clock.advance(5000)])
+})
+
+test('a sink that cannot begin is not asked more often because events come', async (t) => {
+  const { relay, clock, bell } = relayScene()
+  const sink = scriptedSink(() => DELIVERED, { begin: () => Promise.reject(new Error('no broker')) })
+  const { relay: one } = relay(sink)
+  one.start()
+  for (let ms = 0; ms < 10_000; ms += 50) {
+    await clock.advance(50)
+    bell.ring('hook')
+  }
+  t.ok(sink.begins >= 3 && sink.begins <= 6, `${sink.begins} times in ten seconds`)
+  await Promise.all([one.stop(), clock.advance(5000)])
+})
+
+test('a receiver that wants nothing any more is shown as that, whatever the calls that were out come to', async (t) => {
+  const { store, relay, clock } = relayScene()
+  store.put(event('a'), event('b'))
+  const other = deferred<Delivery>()
+  const sink = scriptedSink(({ lane }) => (lane === 'a' ? { kind: 'disabled', reason: '410' } : other.promise))
+  const { relay: one, meter } = relay(sink)
+  one.start()
+  await clock.advance(10)
+  t.equal(meter.why, 'disabled')
+  other.resolve(SINK_IS_AWAY)
+  await clock.advance(10)
+  t.equal(meter.why, 'disabled')
+  await Promise.all([one.stop(), clock.advance(5000)])
+})
+
+test('a catch-up ends also where so many lanes stand still that one look does not reach the last of them', async (t) => {
+  const { store, relay, clock } = relayScene()
+  for (let n = 0; n < 100; n += 1) store.put(event(`l${n}`))
+  await clock.advance(60_000)
+  const sink = scriptedSink(() => DELIVERED)
+  // the first look goes as far as the lanes that stand still
+  const { relay: one, meter } = relay(sink, {}, (own) => but(own, {
+    take: async (wanted) => (wanted.after === null ? { events: [], at: clock.wallMs(), next: '\u0000', dueInMs: null } : own.take(wanted)),
+  }))
+  one.start()
+  await clock.advance(10)
+  t.equal(meter.rate, 50)
+  for (let s = 0; s < 30; s += 1) await clock.advance(1000)
+  t.equal(sink.sent.length, 100)
+  t.equal(meter.rate, null)
+  await Promise.all([one.stop(), clock.advance(5000)])
+})
+
 /** The store, but for these. */
 function but(store: OutboxStore, others: Partial<OutboxStore>): OutboxStore {
   return new Proxy(store, { get: (own, name: keyof OutboxStore) => others[name] ?? own[name] })

@@ -141,6 +141,27 @@ test('a take of many lanes, of one long lane, and behind many that rest reads no
   t.ok(rows < 4000, `${rows} entries of the index`)
 })
 
+test('one dead letter of many is shown, redriven and discarded without a look at the others', async (t) => {
+  const url = await postgresUrl()
+  const { outbox } = await opened(t, url)
+  const admin = await connected(t, url)
+  await admin.query(`insert into onceward.outbox_event (id, sink, lane, type, payload, committed_at, dead_at, cause)
+    select 'e' || n, $1, 'a', 'x', '{}', 0, 1, 'status 422' from generate_series(1, 20000) n`, [SINK])
+  await admin.query('analyze onceward.outbox_event')
+  const act = { by: 'ada', reason: 'a look' }
+  t.match(await outbox.deadLetters({ ...ALL, id: 'e15000' }, 1, null), [{ id: 'e15000' }])
+  t.strictSame(await outbox.redrive({ ...ALL, id: 'e15001' }, 1, act), { redriven: 1, unbuilt: 0 })
+  t.equal(await outbox.discard({ ...ALL, id: 'e15002' }, 1, act), 1)
+  t.equal(await outbox.discard({ ...ALL, id: 'e20001' }, 1, act), 0)
+  let read = 0
+  await until(async () => {
+    await outbox.take({ ...EVERYTHING, sink: 'nobody' }) // as above
+    read = Number((await admin.query<{ n: string }>("select sum(idx_tup_read) as n from pg_stat_user_indexes where relname = 'outbox_event'")).rows[0]?.n)
+    return read > 0
+  })
+  t.ok(read < 100, `${read} entries of indexes`)
+})
+
 test('leadership of a sink that nobody had before goes to one of many processes', async (t) => {
   const url = await postgresUrl()
   const stores = await Promise.all([1, 2, 3].map(() => opened(t, url)))

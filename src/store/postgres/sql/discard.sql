@@ -1,8 +1,11 @@
 -- Deletes dead letters. Parameters as in redrive.sql. Returns how many.
-with meant as (
+with named as (
+  select case when $4::text is null then 0 else i.row end as first, case when $4::text is null then 9223372036854775807 else i.row end as last
+    from (select) one left join {schema}.outbox_event i on i.id = $4::text
+), meant as (
   select e.row from {schema}.outbox_event e
    where e.dead_at is not null
-     and ($4::text is null or e.id = $4::text) and ($5::text is null or e.sink = $5::text)
+     and e.row between (select first from named) and (select last from named) and ($5::text is null or e.sink = $5::text)
      and ($6::text is null or e.lane = $6::text) and ($7::text is null or e.type = $7::text)
    order by e.row limit $8::int
      for update skip locked

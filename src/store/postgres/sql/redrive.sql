@@ -1,10 +1,14 @@
 -- Puts dead letters back to their old place; those that could never be built stay.
 -- $1 now in ms, null for the database's clock; $2 by, $3 reason; $4 id, $5 sink, $6 lane, $7 type, null for any; $8 limit
+-- The id is looked for by its row: a plan that is made once for all filters would else look through every dead letter for it.
 -- Returns how many were put back, and how many could never be built.
-with meant as (
+with named as (
+  select case when $4::text is null then 0 else i.row end as first, case when $4::text is null then 9223372036854775807 else i.row end as last
+    from (select) one left join {schema}.outbox_event i on i.id = $4::text
+), meant as (
   select e.row, e.cause from {schema}.outbox_event e
    where e.dead_at is not null and not e.unbuilt
-     and ($4::text is null or e.id = $4::text) and ($5::text is null or e.sink = $5::text)
+     and e.row between (select first from named) and (select last from named) and ($5::text is null or e.sink = $5::text)
      and ($6::text is null or e.lane = $6::text) and ($7::text is null or e.type = $7::text)
    order by e.row limit $8::int
      for update skip locked
@@ -22,7 +26,7 @@ select (select count(*) from redriven),
        (select count(*) from (
           select from {schema}.outbox_event e
            where e.dead_at is not null and e.unbuilt
-             and ($4::text is null or e.id = $4::text) and ($5::text is null or e.sink = $5::text)
+             and e.row between (select first from named) and (select last from named) and ($5::text is null or e.sink = $5::text)
              and ($6::text is null or e.lane = $6::text) and ($7::text is null or e.type = $7::text)
            limit $8::int
         ) unbuilt)

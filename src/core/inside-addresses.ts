@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { trustedPeers as within, type Network } from '../core/trusted-peers.ts'
+import { trustedPeers as within, type Network } from './trusted-peers.ts'
 
 /*
  * Which addresses lead inside: to this machine, its network, or to nobody. An event goes to a receiver that the

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { parseNetwork, type Network } from '../../src/core/trusted-peers.ts'
-import { insideExcept } from '../../src/sink/inside-addresses.ts'
+import { insideExcept } from '../../src/core/inside-addresses.ts'
 
 const INSIDE = [
   '0.0.0.0', '0.1.2.3', '10.0.0.1', '10.255.255.255', '100.64.0.1', '100.127.255.255', '127.0.0.1', '127.255.255.254', '169.254.169.254', '172.16.0.1', '172.31.255.255',
