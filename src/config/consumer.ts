@@ -34,7 +34,7 @@ export function presetOf({ consumer, idempotency, status }: Pick<RouteDraft, 'co
       key_from: keyPlaceOf(consumer),
       retention,
       // An Idempotency-TTL is not signed: whoever is first with a delivery must not have its id forgotten soon.
-      retention_bounds: { min: retention, max: retention },
+      ...(idempotency?.retention_bounds === undefined ? { retention_bounds: { min: retention, max: retention } } : {}),
       ...(signed ? { scope: 'route' as const } : {}),
       fingerprint: fingerprintOf(consumer),
     },
