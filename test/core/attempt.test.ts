@@ -108,3 +108,12 @@ test('a header that the route names proves that the upstream did not get the req
   t.equal(statusClass(200, proof, policy, false), 'answered', 'and a success is one')
   t.equal(statusClass(409, proof, policy, true), 'lost', 'after a doubt it may speak of the first attempt')
 })
+
+test('where nothing but 2xx is an answer, everything else is a refusal, unless it has a meaning of its own', (t) => {
+  const policy: StatusPolicy = { rules: new Map([[410, 'final'], [500, 'lost']]), inProgress: [], otherwise: 'refused', proofs: [] }
+  for (const status of [200, 201, 202, 204, 299, 410]) t.equal(statusClass(status, [], policy, false), 'answered', `${status}`)
+  for (const status of [300, 301, 304, 400, 401, 404, 409, 422, 429, 501, 505, 599, 600, 999]) t.equal(statusClass(status, [], policy, false), 'refused', `${status}`)
+  for (const status of [408, 500, 502, 503, 504, 522]) t.equal(statusClass(status, [], policy, false), 'lost', `${status}`)
+  t.equal(statusClass(503, ['retry-after', '1'], policy, false), 'refused')
+  t.end()
+})

@@ -1,3 +1,4 @@
+import * as crypto from 'node:crypto'
 import { createHmac, createSecretKey } from 'node:crypto'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
@@ -137,6 +138,15 @@ test('a signature of Stripe has one form', (t) => {
   })) t.match(byStripe(header), /no signature in it/, what)
   for (const header of ['', ',', 'v1', `v1=${hex}`, `T=${NOW},v1=${hex}`, `t=${NOW},t=${NOW},v1=${hex}`, `t=1,t=${NOW},v1=${hex}`, 't'.repeat(20_000), ','.repeat(20_000)]) t.match(byStripe(header), /one time/, header.slice(0, 30))
   t.end()
+})
+
+test('a signature is compared by nothing that ends at the first difference', async (t) => {
+  for (const equal of [true, false]) {
+    const { verifySignature: verify } = await t.mockImport<typeof import('../../src/core/webhook-signature.ts')>('../../src/core/webhook-signature.ts', { 'node:crypto': { ...crypto, timingSafeEqual: () => equal } })
+    const [right, wrong] = [NEW, FOREIGN].map((secret) => verify(standardFields({ secret }), BODY, standardPolicy(NEW), NOW * 1000).kind)
+    const [hex, other] = [STRIPE_NEW, STRIPE_FOREIGN].map((secret) => verify(['stripe-signature', stripeHeader(secret)], BODY, stripePolicy(STRIPE_NEW ?? ''), NOW * 1000).kind)
+    t.strictSame([right, wrong, hex, other], Array.from({ length: 4 }, () => (equal ? 'genuine' : 'invalid')), 'its word is the only one')
+  }
 })
 
 test('a secret is in no verdict, and a policy that is printed shows none', (t) => {
