@@ -113,9 +113,15 @@ function checkPolicies({ draft, refused }: Judged, locate: Locate): Mistake[] {
     const retention = inDoubt('idempotency', 'retention') || inDoubt('idempotency', 'retention_bounds') ? [] : checkRetention(own, below, at, locate)
     const source = inDoubt('idempotency', 'key') || inDoubt('idempotency', 'key_from') ? [] : checkKeySource(own, below, at, locate)
     const exclusions = inDoubt('idempotency', 'fingerprint') ? [] : checkExclusions(own, below, at, locate)
-    const probe = inDoubt('idempotency', 'when_unsure') || inDoubt('idempotency', 'scope') ? [] : checkProbe(own, below, at, locate)
+    const probe = inDoubt('idempotency', 'when_unsure') || inDoubt('idempotency', 'scope') ? [] : checkProbe(scoped(own, below), below, at, locate)
     return [...retention, ...source, ...exclusions, ...probe, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate)), ...checkRetry(own.retry, draft, at[0] === 'routes' && keyOf(own, below) !== 'ignored', at, locate)]
   })
+}
+
+/** The scope that `consumer` says is as good as written on the route: it must not meet a probe that asks for another one. */
+function scoped(own: Groups & { readonly consumer?: unknown }, below: Groups): Groups {
+  const scope = below.idempotency?.scope
+  return own.consumer === undefined || scope === undefined ? own : { ...own, idempotency: { scope, ...own.idempotency } }
 }
 
 function checkKeySource(own: Groups, below: Groups, at: Path, locate: Locate): Mistake[] {

@@ -33,6 +33,9 @@ export function standardSignature(secret: KeyObject, id: string, timestamp: stri
   return createHmac('sha256', secret).update(`${id}.${timestamp}.`).update(body).digest('base64')
 }
 
+/** 32 bytes, as each scheme writes them. */
+const [BASE64_LENGTH, HEX_LENGTH] = [44, 64]
+
 const STANDARD = { id: 'webhook-id', timestamp: 'webhook-timestamp', signature: 'webhook-signature' } as const
 
 /**
@@ -46,7 +49,7 @@ function verifyStandard(fields: Fields, body: Uint8Array, { secrets, toleranceMs
   const late = untimely(timestamp, toleranceMs, wallMs)
   if (late !== null) return late
   const shown = list.split(' ').filter((entry) => entry.startsWith('v1,')).map((entry) => entry.slice(3))
-  return oneOf(shown, secrets.map((secret) => standardSignature(secret, id, timestamp, body)))
+  return shownBy(shown, BASE64_LENGTH, secrets, (secret) => standardSignature(secret, id, timestamp, body))
 }
 
 const STRIPE = 'stripe-signature'
@@ -59,7 +62,7 @@ function verifyStripe(fields: Fields, body: Uint8Array, { secrets, toleranceMs }
   if (timestamp === undefined || more.length > 0) return invalid(`${STRIPE} must have one time, t=`)
   const late = untimely(timestamp, toleranceMs, wallMs)
   if (late !== null) return late
-  return oneOf(membersOf(members, 'v1='), secrets.map((secret) => createHmac('sha256', secret).update(`${timestamp}.`).update(body).digest('hex')))
+  return shownBy(membersOf(members, 'v1='), HEX_LENGTH, secrets, (secret) => createHmac('sha256', secret).update(`${timestamp}.`).update(body).digest('hex'))
 }
 
 function membersOf(members: readonly string[], name: string): string[] {
@@ -83,16 +86,17 @@ function untimely(timestamp: string, toleranceMs: number, wallMs: number): Signa
 }
 
 /**
- * As text, so that a signature has one form: other alphabets, upper case and bits behind the end are none. What takes as
- * long as the first difference would tell a forger how far a guess is right; the length tells nothing that is not known.
+ * As text, so that a signature has one form: other alphabets, upper case and bits behind the end are none. A comparison that
+ * ends at the first difference would tell a forger how far a guess is right; the length tells nothing that is not known,
+ * and where nothing has it the body is not hashed at all.
  */
-function oneOf(shown: readonly string[], expected: readonly string[]): SignatureVerdict {
-  const right = expected.map((signature) => Buffer.from(signature))
-  const known = shown.some((text) => {
-    const bytes = Buffer.from(text, 'latin1')
-    return right.some((signature) => signature.length === bytes.length && timingSafeEqual(signature, bytes))
+function shownBy(shown: readonly string[], length: number, secrets: readonly KeyObject[], sign: (secret: KeyObject) => string): SignatureVerdict {
+  const candidates = shown.filter((text) => text.length === length).map((text) => Buffer.from(text, 'latin1'))
+  const genuine = candidates.length > 0 && secrets.some((secret) => {
+    const right = Buffer.from(sign(secret), 'latin1')
+    return candidates.some((candidate) => timingSafeEqual(candidate, right))
   })
-  return known ? { kind: 'genuine' } : invalid('no signature in it is of a secret that is known here')
+  return genuine ? { kind: 'genuine' } : invalid('no signature in it is of a secret that is known here')
 }
 
 function invalid(detail: string): SignatureVerdict {

@@ -68,6 +68,11 @@ test('what contradicts it is a mistake', async (t) => {
   t.match(await wrong('{ stripe: {} }'), [/^consumer\.stripe\.secrets: found nothing/])
   t.match(await wrong('{ stripe: { secrets: [] } }'), [/^consumer\.stripe\.secrets: found an empty list; needed: at least one/])
   t.match(await wrong(SIGNED.replace(' } }', ', tolerance: 2h } }')), [/^consumer\.standard_webhooks\.tolerance: found 2h; needed: at most 1h/])
+  const probing = 'defaults: { idempotency: { scope: { header: x-tenant }, when_unsure: { probe: { get: "/a?k={key}&i={identity}", quiet: 1m } } } }'
+  t.match(await mistakesIn(text(SIGNED, '', probing)), [/routes\[0\]\.idempotency\.scope: found nothing; needed: no \{identity\}, because with scope: route nobody says who asks/])
+  t.strictSame(await mistakesIn(text(SIGNED, ', idempotency: { scope: { header: x-tenant } }', probing)), [])
+  const lane = ', outbox: { on: 2xx, sink: s, type: a, lane: "{identity}" }'
+  t.match(await mistakesIn(text(SIGNED, lane, 'sinks: { s: { webhook: { url: "https://a.example" } } }\ndefaults: { idempotency: { scope: { header: x-tenant } } }')), [/outbox\.lane: .*no \{identity\}, because with scope: route/])
   t.match(await mistakesIn('defaults: { consumer: stripe }'), [/defaults\.consumer: there is no such field/])
 })
 
