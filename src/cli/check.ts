@@ -55,7 +55,11 @@ function treatment({ action }: Route): string {
 
 function guarded(policy: Policy): string {
   const busy = policy.inFlight.kind === 'reject' ? 'reject' : `wait ${durationText(policy.inFlight.waitMs)}`
-  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, ${attempts(policy.retry)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure(policy.whenUnsure)}, scope ${scope(policy)}${events(policy)}`
+  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, ${attempts(policy.retry)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure(policy.whenUnsure)}, scope ${scope(policy)}${signed(policy)}${events(policy)}`
+}
+
+function signed({ signature }: Policy): string {
+  return signature === null ? '' : `, signed as ${signature.scheme} has it (${signature.secrets.length === 1 ? 'one secret' : `${signature.secrets.length} secrets`}, ${durationText(signature.toleranceMs)})`
 }
 
 function events({ outbox }: Policy): string {
@@ -82,7 +86,7 @@ function budgets({ budgets: all, breaker }: Config): string {
 
 function scope({ scope: of }: Policy): string {
   switch (of.kind) {
-    case 'none': return 'none'
+    case 'none': case 'route': return of.kind
     case 'credential': return `${of.headers.join(' + ')}${of.anonymous === 'share' ? ' (anonymous requests share one)' : ''}`
     case 'header': return `${of.header} as a gateway sets it`
     case 'jwt': return `${of.claim.join('/')} of a token verified by ${of.keys.place}`

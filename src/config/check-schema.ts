@@ -109,9 +109,9 @@ function mistakeOf(error: ErrorObject, locate: Locate): Mistake {
   }
 }
 
-/** In one of its forms. */
-function isSecret({ format, anyOf }: FieldSchema): boolean {
-  return FORMATS.get(format ?? '')?.secret === true || anyOf?.some(isSecret) === true
+/** In one of its forms, or in a list of such. */
+function isSecret({ format, anyOf, items }: FieldSchema): boolean {
+  return FORMATS.get(format ?? '')?.secret === true || anyOf?.some(isSecret) === true || (items !== undefined && isSecret(items))
 }
 
 /** The schema whose keyword was broken; ajv has it along with `verbose`. */

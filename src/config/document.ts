@@ -122,9 +122,12 @@ function shown(text: string, node: Node): string {
 /** Far more than any URL; the search for a password is quadratic, and what is shown is cut much earlier. */
 const LONGEST_LOOKED_AT = 4096
 
-/** `http://user:secret@host` becomes `***@host`: a URL pasted whole must not put its password into a log. */
+/**
+ * `http://user:secret@host` becomes `***@host`: a URL pasted whole must not put its password into a log, and neither must
+ * the secret of a webhook that stands in the wrong place.
+ */
 export function withoutPassword(text: string): string {
-  return text.slice(0, LONGEST_LOOKED_AT).replace(/[^\s"':/@]*:[^\s"']*@/, '***@')
+  return text.slice(0, LONGEST_LOOKED_AT).replace(/[^\s"':/@]*:[^\s"']*@/, '***@').replaceAll(/whsec_[\w+/=-]+/g, 'whsec_***')
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,4 +1,5 @@
-import type { Filing } from '../core/key-space.ts'
+import { WITHOUT_HEADER, type Filing } from '../core/key-space.ts'
+import type { KeyHeader } from '../core/key-source.ts'
 import { isRecord } from './document.ts'
 
 /** The fields of `idempotency` that decide under which id a request is filed, with the defaults filled in. */
@@ -10,11 +11,12 @@ export interface FilingFields {
 
 /**
  * How a route files its requests, from the fields that say so. Whatever else may change without freeing a key is left
- * out: who is refused (`anonymous`, `audience`), and, where an issuer is named, from where its keys are fetched.
+ * out: who is refused (`anonymous`, `audience`, signatures), and, where an issuer is named, from where its keys are fetched.
  */
-export function filingOf({ scope, credential_headers: credentials, key_from: source }: FilingFields): Filing {
-  const written = scope === 'credential' ? { credential: credentials } : scope
-  return { scope: ordered(withoutVerification(written)), source: source === undefined || source === 'none' ? null : ordered(source) }
+export function filingOf({ scope, credential_headers: credentials, key_from: source }: FilingFields, route: string, header: KeyHeader): Filing {
+  const written = scope === 'credential' ? { credential: credentials } : scope === 'route' ? { route } : scope
+  const place = source === undefined || source === 'none' ? null : ordered(source)
+  return { scope: ordered(withoutVerification(written)), source: header === 'first' || place === null ? place : `${WITHOUT_HEADER}${place}` }
 }
 
 function withoutVerification(scope: unknown): unknown {

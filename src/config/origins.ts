@@ -1,9 +1,10 @@
+import { presetOf, shownConsumer } from './consumer.ts'
 import { isRecord, withoutPassword } from './document.ts'
 import type { FieldSchema } from './expectations.ts'
 import { SCHEMA, type Document } from './schema.ts'
 
-/** Who said it: the route itself, the file's `defaults`, or nobody, so that the built-in default holds. */
-export type Origin = 'route' | 'defaults' | 'built-in'
+/** Who said it: the route itself, its `consumer`, the file's `defaults`, or nobody, so that the built-in default holds. */
+export type Origin = 'route' | 'consumer' | 'defaults' | 'built-in'
 
 export interface FieldOrigin {
   /** such as `idempotency.lease` */
@@ -16,11 +17,19 @@ export interface FieldOrigin {
 /** These groups are filled up field by field, like the ones around them; any other group within a group counts as one value. */
 const FILLED_UP: ReadonlySet<string> = new Set(['retention_bounds', 'fingerprint'])
 
+/** Whoever may have said it, the nearest first. */
+type Layers = readonly { readonly origin: Origin, readonly group: unknown }[]
+
 /** Every field of a route's policy that has a value, and where it is from; `index` null for the fallback route. See resolve.ts. */
 export function originsOf(document: Document, index: number | null): FieldOrigin[] {
-  const own: unknown = index === null ? {} : document.routes?.[index]
-  const fields = Object.entries(SCHEMA.properties.defaults.properties).flatMap(([name, group]) => fieldsOf(`${name}.`, group, valueOf(own, name), valueOf(document.defaults, name)))
-  return [...fields, ...outboxOf(valueOf(own, 'outbox'))]
+  const own = index === null ? undefined : document.routes?.[index]
+  const fields = Object.entries(SCHEMA.properties.defaults.properties).flatMap(([name, group]) => fieldsOf(`${name}.`, group, [
+    { origin: 'route', group: valueOf(own, name) },
+    { origin: 'consumer', group: own === undefined ? undefined : valueOf(presetOf(own), name) },
+    { origin: 'defaults', group: valueOf(document.defaults, name) },
+  ]))
+  const consumer: FieldOrigin[] = own?.consumer === undefined ? [] : [{ field: 'consumer', value: flow(shownConsumer(own.consumer)), origin: 'route' }]
+  return [...consumer, ...fields, ...outboxOf(own?.outbox)]
 }
 
 /** Only a route itself has events. */
@@ -30,14 +39,12 @@ function outboxOf(written: unknown): FieldOrigin[] {
   return events.map((event, i): FieldOrigin => ({ field: several ? `outbox[${i}]` : 'outbox', value: flow(event), origin: 'route' }))
 }
 
-function fieldsOf(prefix: string, group: FieldSchema, own: unknown, below: unknown): FieldOrigin[] {
+function fieldsOf(prefix: string, group: FieldSchema, layers: Layers): FieldOrigin[] {
   return Object.entries(group.properties ?? {}).flatMap(([name, field]) => {
-    const [written, inherited] = [valueOf(own, name), valueOf(below, name)]
-    if (field.properties !== undefined) return fieldsOf(`${prefix}${name}.`, field, written, written === undefined || FILLED_UP.has(name) ? inherited : undefined)
-    const value = written ?? inherited ?? field.default
-    if (value === undefined) return []
-    const origin = written !== undefined ? 'route' : inherited !== undefined ? 'defaults' : 'built-in'
-    return [{ field: `${prefix}${name}`, value: flow(value), origin }]
+    const said = layers.map(({ origin, group: from }) => ({ origin, group: valueOf(from, name) })).filter((layer) => layer.group !== undefined)
+    if (field.properties !== undefined) return fieldsOf(`${prefix}${name}.`, field, FILLED_UP.has(name) ? said : said.slice(0, 1))
+    const { origin, group: value } = said[0] ?? { origin: 'built-in', group: field.default }
+    return value === undefined ? [] : [{ field: `${prefix}${name}`, value: flow(value), origin }]
   })
 }
 

@@ -3,7 +3,7 @@ import { parseAddress, parseOrigin } from './addresses.ts'
 import type { Format } from './format.ts'
 import { parseWebhookSecret } from './secret.ts'
 
-/** The texts of `outbox` and `sinks`. */
+/** The texts of `outbox`, `sinks` and `consumer`. */
 export const OUTBOX_FORMATS: Readonly<Record<string, Format>> = {
   'sink-name': {
     expected: 'the name of a sink: 1 to 63 of the characters a-z 0-9 -, the first one a letter or a digit, such as payments',
@@ -26,6 +26,11 @@ export const OUTBOX_FORMATS: Readonly<Record<string, Format>> = {
   'webhook-secret': {
     expected: 'whsec_ and 24 to 64 bytes in base64 behind it, such as echo "whsec_$(openssl rand -base64 32)" writes',
     accepts: (text) => parseWebhookSecret(text) !== undefined,
+    secret: true,
+  },
+  'stripe-secret': {
+    expected: 'the signing secret of an endpoint as Stripe shows it, whsec_ and 16 or more letters and digits behind it',
+    accepts: (text) => /^whsec_[A-Za-z0-9+/=_-]{16,250}$/.test(text),
     secret: true,
   },
   'secret-header': {

@@ -1,6 +1,7 @@
 import { parseEventTemplate, type EventTemplate } from '../core/event-template.ts'
 import { isRecord } from './document.ts'
 import { FORMATS } from './formats.ts'
+import { beneath } from './consumer.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { nearest } from './nearest.ts'
 import { eventsIn } from './outbox.ts'
@@ -50,7 +51,7 @@ function checkText(text: string, route: RouteDraft, draft: Draft, path: Path, lo
   const template = parseEventTemplate(text)
   if (template === undefined) return [wrongValue(locate(path), path, FORMATS.get('event-template')?.expected ?? '')]
   if (!isWellFormed(text)) return [wrongValue(locate(path), path, 'a text of whole characters')]
-  const scope = route.idempotency?.scope ?? draft.defaults?.idempotency?.scope ?? IDEMPOTENCY.properties.scope.default
+  const scope = route.idempotency?.scope ?? beneath(draft.defaults ?? {}, route).idempotency?.scope ?? IDEMPOTENCY.properties.scope.default
   if (template.some(({ kind }) => kind === 'identity') && typeof scope === 'string') {
     return [wrongValue(locate(path), path, `no {identity}, because with scope: ${scope} nobody has a name; with { header: ... } or { jwt: ... } there is one`)]
   }

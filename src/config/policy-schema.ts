@@ -41,6 +41,16 @@ const JWT_SCOPE = {
   },
 } as const
 
+/** A place of a request that has its key; also where `consumer` finds it. */
+export const KEY_PLACE = {
+  type: 'object', additionalProperties: false, minProperties: 1, maxProperties: 1, examples: ['{header: webhook-id}'],
+  properties: {
+    header: { type: 'string', format: 'header-name', description: 'A header whose value is the key, such as `webhook-id`.' },
+    headers: { ...HEADERS, minItems: 2, description: 'Headers whose values make the key together, such as `[ce-source, ce-id]`. A request has all of them or none.' },
+    pointer: { ...POINTER, description: 'A JSON pointer (RFC 6901) to a text or an integer of the body, such as `/id`. Only where a key is `required`.' },
+  },
+} as const
+
 export const IDEMPOTENCY = {
   type: 'object',
   additionalProperties: false,
@@ -51,15 +61,8 @@ export const IDEMPOTENCY = {
       description: '`required`: a request without a key is answered 400. `optional`: it is forwarded without protection. `ignored`: the route passes everything as it is; with `retry`, its deadline holds.',
     },
     key_from: {
-      anyOf: [{ const: 'none' }, {
-        type: 'object', additionalProperties: false, minProperties: 1, maxProperties: 1, examples: ['{header: webhook-id}'],
-        properties: {
-          header: { type: 'string', format: 'header-name', description: 'A header whose value is the key, such as `webhook-id`.' },
-          headers: { ...HEADERS, minItems: 2, description: 'Headers whose values make the key together, such as `[ce-source, ce-id]`. A request has all of them or none.' },
-          pointer: { ...POINTER, description: 'A JSON pointer (RFC 6901) to a text or an integer of the body, such as `/id`. Only where a key is `required`.' },
-        },
-      }],
-      description: 'Where the key is if there is no Idempotency-Key; without it, nowhere else. See docs/keys.md.',
+      anyOf: [{ enum: ['none', 'cloudevents'] }, KEY_PLACE],
+      description: 'Where the key is if there is no Idempotency-Key; without it, nowhere else. `cloudevents`: source and id of a CloudEvent, in its headers or in its body; only where a key is `required`. See docs/keys.md.',
     },
     retention: { ...SPAN, default: '24h', description: 'How long a completed key answers, counted from its first request. Doubts are never forgotten.' },
     retention_bounds: {
@@ -74,13 +77,13 @@ export const IDEMPOTENCY = {
       description: 'How long a key stays in flight after its process died; renewed at a third while it lives.',
     },
     scope: {
-      anyOf: [{ enum: ['credential', 'none'] }, {
+      anyOf: [{ enum: ['credential', 'none', 'route'] }, {
         type: 'object', additionalProperties: false, minProperties: 1, maxProperties: 1,
         examples: ['{header: x-tenant-id}'],
         properties: { header: HEADER_SCOPE, jwt: JWT_SCOPE },
       }],
       default: 'credential',
-      description: 'Whose keys are told apart (docs/identities.md). `credential`: those of every set of credentials. `{header: x-tenant-id}`: of every value of a header that a gateway sets. `{jwt: {claim: sub, jwks: https://...}}`: of every value of a claim, in a bearer token that is verified. `none`: nobody\'s; whoever knows a key is given its reply.',
+      description: 'Whose keys are told apart (docs/identities.md). `credential`: those of every set of credentials. `{header: x-tenant-id}`: of every value of a header that a gateway sets. `{jwt: {claim: sub, jwks: https://...}}`: of every value of a claim, in a bearer token that is verified. `none`: nobody\'s; whoever knows a key is given its reply. `route`: the same, but keys of this route are none of another one; its name is part of them.',
     },
     credential_headers: {
       type: 'array', uniqueItems: true, items: { type: 'string', format: 'credential-header' }, minItems: 1, default: ['authorization', 'x-api-key'],
@@ -184,6 +187,7 @@ export const STATUS = {
     final: { ...STATUSES, default: [], description: 'It is the answer; keep it.' },
     refused: { ...STATUSES, default: [], description: 'The upstream did nothing; the key is free again.' },
     lost: { ...STATUSES, default: [], description: 'Nobody knows what the upstream did; the key is in doubt.' },
+    otherwise: { enum: ['final', 'refused'], default: 'final', description: 'What a status from 300 on means that stands in no list and has no meaning of its own (docs/guarantees.md). `refused`: nothing but 2xx is an answer.' },
     refused_by: { ...HEADERS, default: [], description: 'Headers of an error reply that prove that the upstream did not get the request, such as `x-envoy-overloaded`. Only those that clients and services cannot be made to echo.' },
   },
 } as const

@@ -32,8 +32,8 @@ export function checkProbe(own: Groups, below: Groups, at: Path, locate: Locate)
   const templates = [probe.get, ...Object.values(probe.headers ?? {}), ...Object.values(probe.expect ?? {})].map((text) => parseTemplate(text ?? '') ?? [])
   const named = templates.some((template) => names(template, 'identity'))
   if (scope === 'credential') mistakes.push(wrong(['get'], 'scope: { header: ... } or { jwt: ... } beside it, because the upstream has no name for a credential that could be asked for'))
-  else if (scope === 'none' && named) mistakes.push(wrong(['get'], 'no {identity}, because with scope: none nobody says who asks'))
-  else if (scope !== 'none' && !named) mistakes.push(wrong(['get'], '{identity} in get, in a header or in expect, so that nobody is told of another client\'s request'))
+  else if ((scope === 'none' || scope === 'route') && named) mistakes.push(wrong(['get'], `no {identity}, because with scope: ${scope} nobody says who asks`))
+  else if (scope !== 'none' && scope !== 'route' && !named) mistakes.push(wrong(['get'], '{identity} in get, in a header or in expect, so that nobody is told of another client\'s request'))
   if (inherited) return mistakes
   mistakes.push(...checkHeaders(probe, group, locate), ...checkCredential(probe, templates, set.credential_headers ?? below.idempotency?.credential_headers ?? [], group, locate))
   for (const sign of ['found', 'absent'] as const) {

@@ -15,6 +15,7 @@ import { parseNetwork } from '../core/trusted-peers.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
 import type { Config, PostgresConfig, RedisConfig, SealingKeyConfig } from './config.ts'
 import type { Certificates } from './certificates.ts'
+import { beneath, consumerWarnings, signatureOf } from './consumer.ts'
 import { filingOf } from './filing.ts'
 import { outboxOf } from './outbox.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
@@ -84,7 +85,7 @@ export function resolve(document: Document, from: 'file' | 'no-file', certificat
     keySpace: { service: top.service, routes: routes.map((route, i) => filingRoute(route, defaults, document.routes?.[i] ?? {})) },
     accept: new Set(top.accept),
     written: from === 'file' ? document : { ...document, defaults },
-    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...outageWarnings(routes), ...retryWarnings(document), ...sinkWarnings(document)],
+    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...consumerWarnings(document.routes ?? []), ...outageWarnings(routes), ...retryWarnings(document), ...sinkWarnings(document)],
   }
 }
 
@@ -120,7 +121,7 @@ function routeOf(entry: RouteEntry, defaults: Groups): Route {
     lookalike: lookalike(pattern),
     headers: Object.entries(headers ?? {}).map(([name, value]): HeaderCondition => ({ name: name.toLowerCase(), value: value === '*' ? null : value })),
     cors: corsOf(defaults, entry),
-    action: entry.pass === true ? { kind: 'pass', deadlineMs: null, retry: null } : actionOf(defaults, entry),
+    action: entry.pass === true ? { kind: 'pass', deadlineMs: null, retry: null } : actionOf(beneath(defaults, entry), entry, entry.name),
   }
 }
 
@@ -134,29 +135,31 @@ function patternOf(path: string): readonly string[] {
 function fallbacks(defaults: Groups): Route[] {
   const everything = { host: null, path: ['*'], headers: [] }
   return [
-    { name: 'default', methods: new Set(['POST', 'PATCH']), ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: actionOf(defaults, {}) },
+    { name: 'default', methods: new Set(['POST', 'PATCH']), ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: actionOf(defaults, {}, 'default') },
     { name: 'pass-through', methods: null, ...everything, lookalike: everything.path, cors: corsOf(defaults, {}), action: { kind: 'pass', deadlineMs: null, retry: null } },
   ]
 }
 
-function filingRoute({ name, methods, host, path, headers, action }: Route, defaults: Groups, own: Groups): FilingRoute {
-  const filing = action.kind === 'pass' ? null : filingOf({ ...defaultsOf(IDEMPOTENCY), ...defaults.idempotency, ...own.idempotency })
+function filingRoute({ name, methods, host, path, headers, action }: Route, defaults: Groups, own: Pick<RouteEntry, keyof Groups | 'consumer'>): FilingRoute {
+  const filing = action.kind === 'pass' ? null : filingOf({ ...defaultsOf(IDEMPOTENCY), ...beneath(defaults, own).idempotency, ...own.idempotency }, name, own.consumer === undefined ? 'first' : 'ignored')
   return { name, methods, host, path, headers, filing }
 }
 
 /** What the route says, else what `defaults` says, else the schema's default: field by field. */
-function actionOf(defaults: Groups, own: Pick<RouteEntry, keyof Groups | 'outbox'>): Route['action'] {
+function actionOf(defaults: Groups, own: Pick<RouteEntry, keyof Groups | 'outbox' | 'consumer'>, name: string): Route['action'] {
   const idempotency = { ...defaultsOf(IDEMPOTENCY), ...defaults.idempotency, ...own.idempotency }
   const bounds = { ...defaultsOf(IDEMPOTENCY.properties.retention_bounds), ...defaults.idempotency?.retention_bounds, ...own.idempotency?.retention_bounds }
   const fingerprint = { ...defaultsOf(IDEMPOTENCY.properties.fingerprint), ...defaults.idempotency?.fingerprint, ...own.idempotency?.fingerprint }
   const retry = { ...defaultsOf(RETRY), ...defaults.retry, ...own.retry }
   const status = { ...defaultsOf(STATUS), ...defaults.status, ...own.status }
   const patient = own.retry === undefined && defaults.retry === undefined
-  if (idempotency.key === 'ignored') return patient ? { kind: 'pass', deadlineMs: null, retry: null } : { kind: 'pass', deadlineMs: ms(retry.deadline), retry: passRetryOf(retry, { rules: rulesOf(status), inProgress: [], proofs: names(status.refused_by) }) }
+  if (idempotency.key === 'ignored') return patient ? { kind: 'pass', deadlineMs: null, retry: null } : { kind: 'pass', deadlineMs: ms(retry.deadline), retry: passRetryOf(retry, { rules: rulesOf(status), inProgress: [], otherwise: status.otherwise, proofs: names(status.refused_by) }) }
   const policy: Policy = {
     key: idempotency.key,
     keyFrom: keySourceOf(idempotency.key_from),
-    scope: scopeOf(idempotency),
+    keyHeader: own.consumer === undefined ? 'first' : 'ignored',
+    signature: signatureOf(own.consumer),
+    scope: scopeOf(idempotency, name),
     fingerprint: fingerprintOf(fingerprint),
     retention: { defaultMs: ms(idempotency.retention), minMs: ms(bounds.min), maxMs: ms(bounds.max) },
     leaseMs: ms(idempotency.lease),
@@ -164,7 +167,7 @@ function actionOf(defaults: Groups, own: Pick<RouteEntry, keyof Groups | 'outbox
     whenUnsure: whenUnsureOf(idempotency.when_unsure),
     storeOutage: idempotency.store_outage,
     claimWithinMs: ms(idempotency.claim_within),
-    status: { rules: rulesOf(status), inProgress: inProgressOf(idempotency.when_unsure), proofs: names(status.refused_by) },
+    status: { rules: rulesOf(status), inProgress: inProgressOf(idempotency.when_unsure), otherwise: status.otherwise, proofs: names(status.refused_by) },
     unknownStatus: idempotency.unknown_status,
     closeDelimited: idempotency.close_delimited,
     retry: retryOf(retry),
@@ -187,8 +190,9 @@ interface Scoped {
   readonly anonymous: 'refuse' | 'share'
 }
 
-function scopeOf({ scope, credential_headers: headers, anonymous }: Scoped): ScopePolicy {
+function scopeOf({ scope, credential_headers: headers, anonymous }: Scoped, route: string): ScopePolicy {
   if (scope === 'none') return { kind: 'none' }
+  if (scope === 'route') return { kind: 'route', route }
   if (scope === 'credential') return { kind: 'credential', headers: credentialNames(headers), anonymous }
   if (scope.header !== undefined) return { kind: 'header', header: scope.header.toLowerCase() }
   const { claim, jwks, issuer = null, audience = null } = proven(scope.jwt)
@@ -214,6 +218,7 @@ function credentialNames(headers: readonly string[]): string[] {
 
 function keySourceOf(from: NonNullable<Groups['idempotency']>['key_from']): KeySource {
   if (from === undefined || from === 'none') return { kind: 'none' }
+  if (from === 'cloudevents') return { kind: 'cloudevents' }
   if (from.pointer !== undefined) return { kind: 'pointer', pointer: proven(parsePointer(from.pointer)) }
   return { kind: 'headers', names: names(proven(from.headers ?? (from.header === undefined ? undefined : [from.header]))) }
 }

@@ -1,6 +1,8 @@
 import { HOP_BY_HOP } from '../core/headers.ts'
 import { KEY_HEADER } from '../core/key.ts'
 import { leadsTo, parseAddress, parseLoopback, parseOrigin, sameAddress } from './addresses.ts'
+import { checkConsumer } from './consumer-rules.ts'
+import { beneath } from './consumer.ts'
 import { FORMATS } from './formats.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { checkOutbox } from './outbox-rules.ts'
@@ -79,7 +81,7 @@ function checkRoutes(draft: Draft, locate: Locate): Mistake[] {
       const path = [...at, group]
       if (route.pass === true && route[group] !== undefined) mistakes.push(wrongValue(locate(path), path, `nothing, because the route has pass: true`))
     }
-    mistakes.push(...checkOutbox(route, draft, at, locate))
+    mistakes.push(...checkConsumer(route, at, locate), ...checkOutbox(route, draft, at, locate))
     return mistakes
   })
 }
@@ -105,15 +107,21 @@ function checkHeaderNames(names: readonly string[], group: Path, locate: Locate)
 /** The defaults are judged once; a route only if it sets one of the fields that a rule is about. */
 function checkPolicies({ draft, refused }: Judged, locate: Locate): Mistake[] {
   const defaults = draft.defaults ?? {}
-  const layers = [{ own: defaults, at: ['defaults'], below: {} }, ...(draft.routes ?? []).map((own, i) => ({ own, at: ['routes', String(i)], below: defaults }))]
+  const layers = [{ own: defaults, at: ['defaults'], below: {} }, ...(draft.routes ?? []).map((own, i) => ({ own, at: ['routes', String(i)], below: beneath(defaults, own) }))]
   return layers.flatMap(({ own, at, below }) => {
     const inDoubt = (...field: string[]) => refused([...at, ...field]) || refused(['defaults', ...field])
     const retention = inDoubt('idempotency', 'retention') || inDoubt('idempotency', 'retention_bounds') ? [] : checkRetention(own, below, at, locate)
     const source = inDoubt('idempotency', 'key') || inDoubt('idempotency', 'key_from') ? [] : checkKeySource(own, below, at, locate)
     const exclusions = inDoubt('idempotency', 'fingerprint') ? [] : checkExclusions(own, below, at, locate)
-    const probe = inDoubt('idempotency', 'when_unsure') || inDoubt('idempotency', 'scope') ? [] : checkProbe(own, below, at, locate)
+    const probe = inDoubt('idempotency', 'when_unsure') || inDoubt('idempotency', 'scope') ? [] : checkProbe(scoped(own, below), below, at, locate)
     return [...retention, ...source, ...exclusions, ...probe, ...(inDoubt('status') ? [] : checkStatuses(own, below, at, locate)), ...checkRetry(own.retry, draft, at[0] === 'routes' && keyOf(own, below) !== 'ignored', at, locate)]
   })
+}
+
+/** The scope that `consumer` says is as good as written on the route: it must not meet a probe that asks for another one. */
+function scoped(own: Groups & { readonly consumer?: unknown }, below: Groups): Groups {
+  const scope = below.idempotency?.scope
+  return own.consumer === undefined || scope === undefined ? own : { ...own, idempotency: { scope, ...own.idempotency } }
 }
 
 function checkKeySource(own: Groups, below: Groups, at: Path, locate: Locate): Mistake[] {
@@ -122,11 +130,11 @@ function checkKeySource(own: Groups, below: Groups, at: Path, locate: Locate): M
   const source = set?.key_from ?? below.idempotency?.key_from ?? 'none'
   if ((set?.key === undefined && set?.key_from === undefined) || source === 'none') return []
   const key = set.key ?? below.idempotency?.key ?? IDEMPOTENCY.properties.key.default
-  if (source.pointer !== undefined && key === 'optional') {
+  if ((source === 'cloudevents' || source.pointer !== undefined) && key === 'optional') {
     const path = [...group, set.key_from === undefined ? 'key' : 'key_from']
-    return [wrongValue(locate(path), path, 'key: required where key_from is a pointer, because what may pass without a key is passed on before its body is read')]
+    return [wrongValue(locate(path), path, 'key: required where key_from is a pointer or cloudevents, because what may pass without a key is passed on before its body is read')]
   }
-  if (set.key_from === undefined) return []
+  if (set.key_from === undefined || source === 'cloudevents') return []
   const named = source.header === undefined ? (source.headers ?? []).map((name, i) => [name, 'headers', String(i)]) : [[source.header, 'header']]
   return named.flatMap(([name = '', ...field]) => {
     const path = [...group, 'key_from', ...field]

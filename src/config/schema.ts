@@ -1,4 +1,5 @@
 import type { XStatic } from 'typebox/schema'
+import { CONSUMER } from './consumer-schema.ts'
 import { OUTBOX } from './outbox-schema.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { SINK } from './sinks-schema.ts'
@@ -53,7 +54,8 @@ const ROUTE = {
       description: 'The name in metrics and logs. Unique; not `default` or `pass-through`, which are the fallback routes. Keys do not depend on it, so it may change.',
     },
     match: MATCH,
-    pass: { const: true, description: 'Forward these requests as they are: no keys, nothing held. Such a route has none of `idempotency`, `retry`, `status` and `outbox`.' },
+    pass: { const: true, description: 'Forward these requests as they are: no keys, nothing held. Such a route has none of `consumer`, `idempotency`, `retry`, `status` and `outbox`.' },
+    consumer: CONSUMER,
     idempotency: IDEMPOTENCY,
     retry: RETRY,
     status: STATUS,

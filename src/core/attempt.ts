@@ -48,7 +48,7 @@ export type StatusClass = 'answered' | 'refused' | 'lost'
 export type StatusRule = 'final' | 'refused' | 'lost'
 
 /** The statuses after which nobody knows what the upstream did: gateways answer them when the origin died mid-work. */
-const AMBIGUOUS: ReadonlySet<number> = new Set([408, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530])
+export const AMBIGUOUS: ReadonlySet<number> = new Set([408, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530])
 
 /** Refusals by definition: 425 (RFC 8470) and 429 (RFC 6585) say that the request was not processed. */
 const REFUSALS: ReadonlySet<number> = new Set([425, 429])
@@ -58,6 +58,8 @@ export interface StatusPolicy {
   readonly rules: ReadonlyMap<number, StatusRule>
   /** under `resend`: how the upstream says "your first request is still being worked on" */
   readonly inProgress: readonly number[]
+  /** what a status from 300 on means that has no rule and no meaning of its own; `refused`: nothing but 2xx is an answer */
+  readonly otherwise: 'final' | 'refused'
   /** lower-case names of fields by which something in front of the upstream says that it did not get the request */
   readonly proofs: readonly string[]
 }
@@ -73,7 +75,8 @@ export function statusClass(status: number, headers: Fields, policy: StatusPolic
   if (rule !== undefined) return rule === 'final' ? 'answered' : rule
   if (REFUSALS.has(status)) return 'refused'
   if (status === 503 && firstOf(headers, 'retry-after') !== undefined) return 'refused'
-  return AMBIGUOUS.has(status) ? 'lost' : 'answered'
+  if (AMBIGUOUS.has(status)) return 'lost'
+  return policy.otherwise === 'refused' && status >= 300 ? 'refused' : 'answered'
 }
 
 const OURS = 'urn:onceward:problem:'

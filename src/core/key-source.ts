@@ -1,3 +1,4 @@
+import { cloudEventsMode, decodedAttribute, hasOneType, structuredKey } from './cloudevents-key.ts'
 import { connectionNames, valuesOf, type Fields } from './headers.ts'
 import { isInterchangeable, readJson } from './json.ts'
 import { pointerText, valueAt, type Pointer } from './json-pointer.ts'
@@ -11,6 +12,14 @@ export type KeySource =
   | { readonly kind: 'none' }
   | { readonly kind: 'headers', readonly names: readonly string[] }
   | { readonly kind: 'pointer', readonly pointer: Pointer }
+  /** source and id of a CloudEvent, in headers or in the body */
+  | { readonly kind: 'cloudevents' }
+
+/**
+ * What an Idempotency-Key counts for beside a source. `ignored`: on the way of a webhook it is nothing that the sender
+ * has signed, and with one of their own anybody could have a recorded delivery run again.
+ */
+export type KeyHeader = 'first' | 'ignored'
 
 /*
  * A key from here is a text that names its source and begins with a line feed, which no Idempotency-Key contains: the
@@ -25,15 +34,48 @@ const LONGEST = 1024
 const VISIBLE = /^[\x21-\x7e]+$/
 
 /** All that can be said before the body is read; 'in-body' if only the body can say. */
-export function readKeyAhead(fields: Fields, source: KeySource): KeyReading | { readonly kind: 'in-body' } {
-  const reading = readKey(fields)
+export function readKeyAhead(fields: Fields, source: KeySource, header: KeyHeader = 'first'): KeyReading | { readonly kind: 'in-body' } {
+  const reading: KeyReading = header === 'first' ? readKey(fields) : { kind: 'absent' }
   if (reading.kind !== 'absent') return reading
   switch (source.kind) {
     case 'none': return reading
     case 'headers': return readKeyFromHeaders(fields, source.names)
     case 'pointer': return { kind: 'in-body' }
+    case 'cloudevents': return cloudEventsAhead(fields)
     default: return source satisfies never
   }
+}
+
+/** What only the body could say. */
+export function readKeyInBody(body: Uint8Array, source: KeySource): KeyReading {
+  switch (source.kind) {
+    case 'none': case 'headers': return { kind: 'absent' }
+    case 'pointer': return readKeyFromBody(body, source.pointer)
+    case 'cloudevents': return structuredKey(body, cloudEventsKey)
+    default: return source satisfies never
+  }
+}
+
+const CE = ['ce-source', 'ce-id'] as const
+
+function cloudEventsAhead(fields: Fields): KeyReading | { readonly kind: 'in-body' } {
+  if (!hasOneType(fields)) return invalid('Content-Type was sent more than once')
+  const mode = cloudEventsMode(fields)
+  switch (mode) {
+    case 'structured': return { kind: 'in-body' }
+    case 'batch': return invalid('a batch has many CloudEvents, and a key is of one')
+    case 'binary': break
+    default: return mode satisfies never
+  }
+  const reading = readKeyFromHeaders(fields, CE)
+  if (reading.kind !== 'present') return reading
+  const [source, id] = CE.map((name) => decodedAttribute(valuesOf(fields, name)[0]?.trim() ?? ''))
+  return source === undefined || id === undefined ? invalid('ce-source and ce-id must be percent-encoded UTF-8') : cloudEventsKey(source, id)
+}
+
+function cloudEventsKey(source: string, id: string): KeyReading {
+  if (source.length + id.length > LONGEST) return tooLong()
+  return { kind: 'present', key: `${APART}cloudevents${source.length}:${source}${id.length}:${id}` }
 }
 
 /** All of the headers or none of them; half a key is no key. */
@@ -93,16 +135,19 @@ export function keysMeant(word: string, source: KeySource): string[] {
       const lead = leadOf(source.pointer)
       return [`${lead}text:${word}`, ...(INTEGER.test(word) ? [`${lead}integer:${word}`] : [])]
     }
+    case 'cloudevents': return []
     default: return source satisfies never
   }
 }
 
 /** How a client gives its key on a route with this source. */
-export function sourceText(source: KeySource): string {
+export function sourceText(source: KeySource, header: KeyHeader = 'first'): string {
+  const first = header === 'first' ? 'an Idempotency-Key or ' : ''
   switch (source.kind) {
     case 'none': return 'an Idempotency-Key'
-    case 'headers': return `an Idempotency-Key or ${source.names.join(' and ')}`
-    case 'pointer': return `an Idempotency-Key or a value at ${pointerText(source.pointer)} of its body`
+    case 'headers': return `${first}${source.names.join(' and ')}`
+    case 'pointer': return `${first}a value at ${pointerText(source.pointer)} of its body`
+    case 'cloudevents': return `${first}source and id of a CloudEvent`
     default: return source satisfies never
   }
 }

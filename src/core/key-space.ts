@@ -22,9 +22,11 @@ export interface FilingRoute extends Conditions {
 /** How a guarded route files its requests, as texts that are equal if and only if the ids are. */
 export interface Filing {
   readonly scope: string
-  /** where a key comes from when there is no Idempotency-Key; null for nowhere */
+  /** where a key comes from when there is no Idempotency-Key; null for nowhere. With WITHOUT_HEADER in front: where it comes from whatever Idempotency-Key there is. */
   readonly source: string | null
 }
+
+export const WITHOUT_HEADER = 'only:'
 
 /**
  * One sentence for each way in which `next` would free keys of `past`; none if every old key is still found.
@@ -32,7 +34,7 @@ export interface Filing {
  * Two routes, an old and a new one, share requests if their conditions overlap and neither the old configuration nor
  * the new one has an earlier route that takes all of one of them. A route that passes files nothing and frees nothing:
  * `pass: true` says in as many words that these requests are not guarded. A key source where there was none frees
- * nothing either, since requests without a key were not filed.
+ * nothing either, since requests without a key were not filed; unless Idempotency-Key counts for nothing beside it.
  */
 export function freedBy(past: KeySpace, next: KeySpace): string[] {
   if (past.service !== next.service) return [`the service was ${past.service} and would be ${next.service}`]
@@ -51,7 +53,8 @@ export function freedBy(past: KeySpace, next: KeySpace): string[] {
 
 function changeOf(old: Filing, next: Filing): 'scope' | 'key source' | null {
   if (old.scope !== next.scope) return 'scope'
-  return old.source === null || old.source === next.source ? null : 'key source'
+  if (old.source === null && next.source?.startsWith(WITHOUT_HEADER) !== true) return null
+  return old.source === next.source ? null : 'key source'
 }
 
 const VERSION = 1

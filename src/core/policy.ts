@@ -1,17 +1,21 @@
 import type { StatusPolicy } from './attempt.ts'
 import type { DeadlineHeader } from './deadline.ts'
 import type { FingerprintSpec } from './fingerprint-spec.ts'
-import type { KeySource } from './key-source.ts'
+import type { KeyHeader, KeySource } from './key-source.ts'
 import type { OutboxPolicy } from './outbox-policy.ts'
 import type { ProbePolicy } from './probe.ts'
 import type { RetryPolicy } from './retry.ts'
 import type { ScopePolicy } from './scope.ts'
+import type { SignaturePolicy } from './webhook-signature.ts'
 
 /** What a route does with requests that carry a key. Times in milliseconds. */
 export interface Policy {
   readonly key: 'required' | 'optional'
   /** where the key is if there is no Idempotency-Key; in the body only where a key is required, since what passes is not read */
   readonly keyFrom: KeySource
+  readonly keyHeader: KeyHeader
+  /** what proves the sender, before anything is claimed; null where nothing has to */
+  readonly signature: SignaturePolicy | null
   readonly scope: ScopePolicy
   readonly fingerprint: FingerprintSpec
   /** how long a completed record answers, counted from the claim; a client may ask for another within the bounds */

@@ -32,6 +32,7 @@ export const PROBLEMS = {
   'identity-missing': { status: 400, grpc: 16, title: 'The request names no identity to keep its key under', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
   'identity-invalid': { status: 401, grpc: 16, title: 'The token that says who asks is not valid', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_denied' },
   'identity-unavailable': { status: 503, grpc: 14, title: 'Who asks cannot be verified at the moment, so nothing was sent upstream', mayHaveRun: false, safeToRetry: true, proxyError: 'proxy_internal_error' },
+  'signature-invalid': { status: 401, grpc: 16, title: 'The signature that proves the sender is missing or not valid', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_denied' },
   'key-reused': { status: 422, grpc: 3, title: 'Idempotency-Key is already used for another request', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
   'in-flight': { status: 409, grpc: 10, title: 'A request with this Idempotency-Key is being worked on', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_response' },
   'reply-not-kept': { status: 409, grpc: 9, title: 'The operation completed, but its reply was too large or too streaming to keep', mayHaveRun: true, safeToRetry: false, proxyError: 'proxy_internal_response' },
@@ -89,6 +90,11 @@ export function proxyName(service: string): string {
   return service === 'default' ? 'onceward' : `onceward/${service}`
 }
 
+/** RFC 6750 section 3. */
+const TOKEN = 'Bearer error="invalid_token"'
+/** No scheme of webhooks is registered; a client that knows none of this name tries nothing. */
+const SIGNATURE = 'Webhook-Signature'
+
 /** Body and fields of a problem as they leave, the framing included. */
 export function problemMessage(of: Problem, voice: Voice): { readonly fields: string[], readonly body: Buffer } {
   const body = Buffer.from(problemBody(of))
@@ -101,7 +107,7 @@ export function problemMessage(of: Problem, voice: Voice): { readonly fields: st
     ...voice.cors,
   ]
   if (of.retryAfterMs !== null) fields.push('Retry-After', String(Math.max(1, Math.ceil(of.retryAfterMs / 1000))))
-  if (of.status === 401) fields.push('WWW-Authenticate', 'Bearer error="invalid_token"') // RFC 6750 section 3; RFC 9110 demands a challenge
+  if (of.status === 401) fields.push('WWW-Authenticate', of.code === 'signature-invalid' ? SIGNATURE : TOKEN) // RFC 9110 demands a challenge
   return { fields, body }
 }
 

@@ -4,7 +4,7 @@ import { connectionNames, valuesOf, type Fields } from './headers.ts'
 import { known, type Known, type Unknown } from './identity.ts'
 import { valueAt, type Claims, type TokenRules } from './token.ts'
 
-/** Whose keys are told apart. `none`: one scope for all, only when spelled out. */
+/** Whose keys are told apart. `none` and `route`: one scope for all, only when spelled out or where a signature proves the one sender. */
 export type ScopePolicy =
   | CredentialPolicy
   /** the value of one field that a gateway in front sets */
@@ -12,6 +12,8 @@ export type ScopePolicy =
   /** a claim of the bearer token, once its signature was verified */
   | TokenScope
   | { readonly kind: 'none' }
+  /** nobody is told apart on this route, and all of them from whoever asks on another */
+  | { readonly kind: 'route', readonly route: string }
 
 export interface TokenScope extends TokenRules {
   readonly kind: 'jwt'
@@ -29,6 +31,7 @@ export type Identity = Known | Unknown | { readonly kind: 'token', readonly toke
 export function identify(fields: Fields, policy: ScopePolicy): Identity {
   switch (policy.kind) {
     case 'none': return known('none')
+    case 'route': return known(`route:${policy.route}`)
     case 'credential': return credential(fields, policy)
     case 'header': return byHeader(fields, policy.header)
     case 'jwt': return byToken(fields, policy)

@@ -1,14 +1,15 @@
 import { fingerprint, type Fingerprint } from '../core/fingerprint.ts'
 import { firstOf } from '../core/headers.ts'
-import { keyId, TTL_HEADER, type KeyReading } from '../core/key.ts'
-import { readKeyAhead, readKeyFromBody, sourceText, type KeySource } from '../core/key-source.ts'
+import { keyId, TTL_HEADER } from '../core/key.ts'
+import { readKeyAhead, readKeyInBody, sourceText } from '../core/key-source.ts'
 import type { Policy } from '../core/policy.ts'
-import type { KeyOutcome, TokenVerdict, TokenVerifier } from '../core/ports.ts'
+import type { Clock, KeyOutcome, TokenVerdict, TokenVerifier } from '../core/ports.ts'
 import { problem, type Problem } from '../core/problem.ts'
 import type { KeyId } from '../core/record.ts'
 import type { Known, Unknown } from '../core/identity.ts'
 import { findRoute, type PassRetry, type Route } from '../core/route.ts'
 import { byClaim, identify, type TokenScope } from '../core/scope.ts'
+import { verifySignature } from '../core/webhook-signature.ts'
 import { witness } from '../core/witness.ts'
 import type { BodyReading, Call } from './call.ts'
 
@@ -50,6 +51,7 @@ export interface Namespace {
 export interface CaptureDependencies {
   readonly namespace: Namespace
   readonly limits: { readonly requestBodyBytes: number }
+  readonly clock: Pick<Clock, 'wallMs'>
 }
 
 /** The route label of requests that no route can be found for. */
@@ -65,11 +67,11 @@ export function admit(call: Heading, routes: readonly Route[], tokens: TokenVeri
     return { kind: 'bypass', route, way: deadlineMs === null ? { by: 'plugin' } : { by: 'pool', deadlineMs, retry } }
   }
   const policy = route.action.policy
-  const reading = readKeyAhead(call.fields, policy.keyFrom)
+  const reading = readKeyAhead(call.fields, policy.keyFrom, policy.keyHeader)
   if (reading.kind === 'absent') {
     // Without a deadline: a client that asks for no protection gets no limits with it.
     if (policy.key === 'optional') return { kind: 'bypass', route, way: { by: 'pool', deadlineMs: null, retry: null } }
-    return refused(route.name, 'missing', keyMissing(policy.keyFrom))
+    return refused(route.name, 'missing', keyMissing(policy))
   }
   if (reading.kind === 'invalid') return refused(route.name, 'invalid', problem('key-invalid', reading.detail))
   const identity = identify(call.fields, policy.scope)
@@ -122,7 +124,7 @@ export function reliesInVain({ method, fields }: Heading): boolean {
 }
 
 /** Takes the body that was read; the claim needs all of it, for the fingerprint and for the attempts. */
-export function capture(reading: BodyReading, call: Call, admitted: Guarded, { namespace, limits: { requestBodyBytes: maxBytes } }: CaptureDependencies): Entry | Extract<Admission, { kind: 'refused' }> | { kind: 'dropped' } {
+export function capture(reading: BodyReading, call: Call, admitted: Guarded, { namespace, limits: { requestBodyBytes: maxBytes }, clock }: CaptureDependencies): Entry | Extract<Admission, { kind: 'refused' }> | { kind: 'dropped' } {
   switch (reading.kind) {
     case 'too-large': return refused(admitted.route, 'invalid', problem('body-too-large', `a request with an Idempotency-Key may have a body of at most ${maxBytes} bytes here`))
     case 'no-room': return refused(admitted.route, 'unavailable', problem('overloaded', 'the bodies being held have reached their limit; nothing was sent upstream', { retryAfterMs: 1000 }))
@@ -131,7 +133,7 @@ export function capture(reading: BodyReading, call: Call, admitted: Guarded, { n
     case 'body': break
     default: return reading satisfies never
   }
-  const key = admitted.key ?? keyIn(reading.body, admitted)
+  const key = unproven(reading.body, call, admitted, clock) ?? admitted.key ?? keyIn(reading.body, admitted)
   if (typeof key !== 'string') {
     call.forgetBody()
     return key
@@ -146,19 +148,26 @@ export function capture(reading: BodyReading, call: Call, admitted: Guarded, { n
   }
 }
 
+/** Why a request is none of the sender whose signature the route wants: nobody else's word is kept, compared or answered from the store. */
+function unproven(body: Uint8Array, { fields }: Pick<Call, 'fields'>, { route, policy: { signature } }: Guarded, clock: Pick<Clock, 'wallMs'>): Refused | null {
+  if (signature === null) return null
+  const verdict = verifySignature(fields, body, signature, clock.wallMs())
+  return verdict.kind === 'genuine' ? null : refused(route, 'invalid', problem('signature-invalid', verdict.detail))
+}
+
 /** The key of a request that has it in its body, or why it has none. */
-function keyIn(body: Uint8Array, { route, policy: { keyFrom } }: Guarded): string | Extract<Admission, { kind: 'refused' }> {
-  const reading: KeyReading = keyFrom.kind === 'pointer' ? readKeyFromBody(body, keyFrom.pointer) : { kind: 'absent' }
+function keyIn(body: Uint8Array, { route, policy }: Guarded): string | Refused {
+  const reading = readKeyInBody(body, policy.keyFrom)
   switch (reading.kind) {
     case 'present': return reading.key
-    case 'absent': return refused(route, 'missing', keyMissing(keyFrom))
+    case 'absent': return refused(route, 'missing', keyMissing(policy))
     case 'invalid': return refused(route, 'invalid', problem('key-invalid', reading.detail))
     default: return reading satisfies never
   }
 }
 
-function keyMissing(source: KeySource): Problem {
-  return problem('key-missing', `this route needs ${sourceText(source)}: a fresh one per operation, and the same one with every retry`)
+function keyMissing({ keyFrom, keyHeader }: Policy): Problem {
+  return problem('key-missing', `this route needs ${sourceText(keyFrom, keyHeader)}: a fresh one per operation, and the same one with every retry`)
 }
 
 /** `Idempotency-TTL: seconds`, as proposed in the IETF group's issue 49: a wish, answered within the route's bounds. */

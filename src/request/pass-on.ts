@@ -73,7 +73,7 @@ function limitsOf({ limits: { socketWaitMs } }: PassingDependencies): AttemptLim
   return { socketWaitMs, keptReplyBytes: null, closeDelimited: 'stream', status: NO_MEANING, afterDoubt: false }
 }
 
-const NO_MEANING: StatusPolicy = { rules: new Map(), inProgress: [], proofs: [] }
+const NO_MEANING: StatusPolicy = { rules: new Map(), inProgress: [], otherwise: 'final', proofs: [] }
 
 async function whileWaited<T>(call: PassingCall, attempt: Abortable & { readonly outcome: Promise<T> }, deps: PassingDependencies): Promise<T> {
   const takeBack = call.whenGone(() => attempt.abort('client'))

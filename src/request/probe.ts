@@ -30,7 +30,7 @@ const LONGEST_PAUSE_MS = 2000
 const MOST_AT_ONCE = 64
 
 /** Statuses mean what they mean to everybody; which of them is an answer is for the policy to say. */
-const PLAIN: StatusPolicy = { rules: new Map(), inProgress: [], proofs: [] }
+const PLAIN: StatusPolicy = { rules: new Map(), inProgress: [], otherwise: 'final', proofs: [] }
 const NO_BODY = new Uint8Array()
 
 export interface InquiryDependencies extends Pick<AnnounceDependencies, 'bell'> {

@@ -1,14 +1,11 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
+import { createSecretKey } from 'node:crypto'
+import { standardSignature } from '../core/webhook-signature.ts'
 
 /**
- * Signs as Standard Webhooks 1.0 has it: HMAC-SHA256 over `id.timestamp.body`, one entry for each secret, so that receivers
- * can change over from one to the next. Null if there is no secret. The id has no dot in it.
+ * Signs as Standard Webhooks 1.0 has it: one entry for each secret, so that receivers can change over from one to the next.
+ * Null if there is no secret. The id has no dot in it.
  */
 export function webhookSigner(secrets: readonly Uint8Array[]): (id: string, timestamp: string, body: Uint8Array) => string | null {
   const keys = secrets.map((secret) => createSecretKey(secret))
-  return (id, timestamp, body) => keys.length === 0 ? null : keys.map((key) => `v1,${signature(key, id, timestamp, body)}`).join(' ')
-}
-
-function signature(key: KeyObject, id: string, timestamp: string, body: Uint8Array): string {
-  return createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64')
+  return (id, timestamp, body) => keys.length === 0 ? null : keys.map((key) => `v1,${standardSignature(key, id, timestamp, body)}`).join(' ')
 }

@@ -40,7 +40,7 @@ export async function race({ requests, perSecond, keepAliveMs, hint, uniform }: 
     else ends.lost += 1
   }
   const request = { method: 'POST', target: '/', fields: ['Host', 'x'], body: Buffer.from('{}'), inform: () => undefined }
-  const limits = { socketWaitMs: 5000, keptReplyBytes: 1000, closeDelimited: 'stream', status: { rules: new Map(), inProgress: [], proofs: [] }, afterDoubt: false } as const
+  const limits = { socketWaitMs: 5000, keptReplyBytes: 1000, closeDelimited: 'stream', status: { rules: new Map(), inProgress: [], otherwise: 'final', proofs: [] }, afterDoubt: false } as const
   const all: Promise<void>[] = []
   for (let sent = 0; sent < requests;) {
     const bunch = Math.min(requests - sent, 1 + Math.floor(-Math.log(1 - uniform()) * 10))

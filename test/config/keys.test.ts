@@ -27,7 +27,7 @@ test('a key source that could not work is a mistake', async (t) => {
     ['key_from: { header: a, pointer: /id }', /key_from: .*exactly one of header, headers or pointer/],
     ['key_from: {}', /key_from: .*exactly one of header, headers or pointer/],
     ['key_from: { cookie: a }', /key_from.cookie: there is no such field/],
-    ['key_from: body', /key_from: found body; needed: none, or \{header: webhook-id\}/],
+    ['key_from: body', /key_from: found body; needed: none or cloudevents, or \{header: webhook-id\}/],
   ]
   for (const [fields, expected] of rows) t.match(await mistakesIn(idempotency(fields)), [expected], fields)
 })

@@ -24,6 +24,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     logLevel: 'info',
     budgets: new Map([['default', { ratio: 0.2, minPerSecond: 10, windowMs: 10_000, shared: false, maxInFlight: 256 }]]),
     breaker: null,
+    sinks: [],
   })
   t.strictSame(routes.map(({ name, methods, host, path, action }) => [name, methods && [...methods], host, path, action.kind]), [
     ['default', ['POST', 'PATCH'], null, ['*'], 'guard'],
@@ -32,6 +33,8 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
   t.strictSame(policyOf(loaded.config, 'default'), {
     key: 'optional',
     keyFrom: { kind: 'none' },
+    keyHeader: 'first',
+    signature: null,
     scope: { kind: 'credential', headers: ['authorization', 'x-api-key'], anonymous: 'share' },
     fingerprint: { version: 2, mode: 'raw', headers: [] },
     retention: { defaultMs: 86_400_000, minMs: 60_000, maxMs: 2_592_000_000 },
@@ -40,7 +43,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     whenUnsure: { kind: 'hold' },
     storeOutage: 'closed',
     claimWithinMs: 5000,
-    status: { rules: new Map(), inProgress: [], proofs: [] },
+    status: { rules: new Map(), inProgress: [], otherwise: 'final', proofs: [] },
     unknownStatus: 504,
     closeDelimited: 'stream',
     retry: { attempts: 4, backoff: { baseMs: 50, capMs: 2000, jitter: 'full' }, perTryMs: null, budget: 'default' },
@@ -48,6 +51,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     deadlineFrom: null,
     deadlineTo: null,
     lingerMs: 300_000,
+    outbox: [],
   })
   t.strictSame(keySpace.routes.map(({ name, filing }) => [name, filing]), [
     ['default', { scope: '{"credential":["authorization","x-api-key"]}', source: null }],

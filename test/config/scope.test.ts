@@ -21,7 +21,7 @@ test('each scope is read as what the flow works with', async (t) => {
 test('a scope is one thing', async (t) => {
   t.match(await wrong('scope: {}'), [/idempotency.scope: found .*needed: exactly one of header or jwt/])
   t.match(await wrong('scope: { header: x, jwt: { claim: sub, jwks: https://a } }'), [/exactly one of header or jwt/])
-  t.match(await wrong('scope: tenant'), [/needed: credential or none, or \{header: x-tenant-id\}/])
+  t.match(await wrong('scope: tenant'), [/needed: credential, none or route, or \{header: x-tenant-id\}/])
   t.match(await wrong('scope: { jwt: { claim: sub } }'), [/scope.jwt.jwks: found nothing; needed: where the keys are/])
   t.match(await wrong('scope: { jwt: { jwks: https://a } }'), [/scope.jwt.claim: found nothing/])
   t.match(await wrong('scope: { jwt: { claim: sub, jwks: { file: a, plain_http: http://b } } }'), [/exactly one of file or plain_http/])

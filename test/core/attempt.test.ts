@@ -3,7 +3,7 @@ import { judge, mayHaveActed, nestedProblemClass, statusClass, type AttemptOutco
 import { problem, problemBody, PROBLEMS, type ProblemCode } from '../../src/core/problem.ts'
 import type { Reply } from '../../src/core/reply.ts'
 
-const PLAIN: StatusPolicy = { rules: new Map(), inProgress: [], proofs: [] }
+const PLAIN: StatusPolicy = { rules: new Map(), inProgress: [], otherwise: 'final', proofs: [] }
 const NO_RULES = PLAIN.rules
 
 function reply(status: number, headers: readonly string[] = [], body = ''): Reply {
@@ -33,14 +33,14 @@ test('the class of a status, row by row', async (t) => {
 })
 
 test('a route overrides the class of a status', async (t) => {
-  const policy: StatusPolicy = { rules: new Map([[503, 'refused'], [500, 'lost'], [429, 'final']]), inProgress: [], proofs: [] }
+  const policy: StatusPolicy = { rules: new Map([[503, 'refused'], [500, 'lost'], [429, 'final']]), inProgress: [], otherwise: 'final', proofs: [] }
   t.equal(statusClass(503, [], policy, false), 'refused')
   t.equal(statusClass(500, [], policy, false), 'lost')
   t.equal(statusClass(429, [], policy, false), 'answered')
 })
 
 test('an in-progress status is no answer once an earlier attempt may have run', async (t) => {
-  const policy: StatusPolicy = { rules: new Map(), inProgress: [409, 425], proofs: [] }
+  const policy: StatusPolicy = { rules: new Map(), inProgress: [409, 425], otherwise: 'final', proofs: [] }
   t.equal(statusClass(409, [], policy, false), 'answered')
   t.equal(statusClass(409, [], policy, true), 'lost')
   t.equal(statusClass(425, [], policy, true), 'lost')
@@ -99,7 +99,7 @@ test("a service's own problem report is its answer", async (t) => {
 })
 
 test('a header that the route names proves that the upstream did not get the request, whatever the status of the error', async (t) => {
-  const policy: StatusPolicy = { rules: new Map([[503, 'lost'], [404, 'final']]), inProgress: [409], proofs: ['x-envoy-overloaded'] }
+  const policy: StatusPolicy = { rules: new Map([[503, 'lost'], [404, 'final']]), inProgress: [409], otherwise: 'final', proofs: ['x-envoy-overloaded'] }
   const proof = ['X-Envoy-Overloaded', 'true']
   t.equal(statusClass(503, [], policy, false), 'lost')
   t.equal(statusClass(503, proof, policy, false), 'refused', 'it goes before `lost`')
@@ -107,4 +107,13 @@ test('a header that the route names proves that the upstream did not get the req
   t.equal(statusClass(404, proof, policy, false), 'answered', 'but not before `final`')
   t.equal(statusClass(200, proof, policy, false), 'answered', 'and a success is one')
   t.equal(statusClass(409, proof, policy, true), 'lost', 'after a doubt it may speak of the first attempt')
+})
+
+test('where nothing but 2xx is an answer, everything else is a refusal, unless it has a meaning of its own', (t) => {
+  const policy: StatusPolicy = { rules: new Map([[410, 'final'], [500, 'lost']]), inProgress: [], otherwise: 'refused', proofs: [] }
+  for (const status of [200, 201, 202, 204, 299, 410]) t.equal(statusClass(status, [], policy, false), 'answered', `${status}`)
+  for (const status of [300, 301, 304, 400, 401, 404, 409, 422, 429, 501, 505, 599, 600, 999]) t.equal(statusClass(status, [], policy, false), 'refused', `${status}`)
+  for (const status of [408, 500, 502, 503, 504, 522]) t.equal(statusClass(status, [], policy, false), 'lost', `${status}`)
+  t.equal(statusClass(503, ['retry-after', '1'], policy, false), 'refused')
+  t.end()
 })

@@ -53,8 +53,8 @@ test('whatever else may change frees nothing', async (t) => {
 })
 
 test('a key source that changes or goes frees keys; one that comes does not', async (t) => {
-  const space = (source: unknown): KeySpace => {
-    const filing = filingOf({ scope: 'credential', credential_headers: ['authorization'], ...(source === undefined ? {} : { key_from: source }) })
+  const space = (source: unknown, header: 'first' | 'ignored' = 'first'): KeySpace => {
+    const filing = filingOf({ scope: 'credential', credential_headers: ['authorization'], ...(source === undefined ? {} : { key_from: source }) }, 'r', header)
     return { service: 's', routes: [{ name: 'r', methods: null, host: null, path: ['*'], headers: [], filing }] }
   }
   t.same(freedBy(space({ header: 'webhook-id' }), space({ pointer: '/id' })), ['r has another key source'])
@@ -62,10 +62,19 @@ test('a key source that changes or goes frees keys; one that comes does not', as
   t.same(freedBy(space({ headers: ['ce-source', 'ce-id'] }), space({ headers: ['ce-id', 'ce-source'] })), ['r has another key source'])
   t.same(freedBy(space(undefined), space({ header: 'webhook-id' })), [])
   t.same(freedBy(space({ header: 'webhook-id' }), space({ header: 'Webhook-Id' })), [])
+  for (const old of [undefined, { header: 'webhook-id' }]) t.same(freedBy(space(old), space({ header: 'webhook-id' }, 'ignored')), ['r has another key source'], 'what was filed by an Idempotency-Key is not found any more')
+  t.same(freedBy(space({ header: 'webhook-id' }, 'ignored'), space({ header: 'webhook-id' }, 'ignored')), [])
+})
+
+test('with scope: route the keys hang on the name of the route', (t) => {
+  const space = (name: string): KeySpace => ({ service: 's', routes: [{ name, methods: null, host: null, path: ['*'], headers: [], filing: filingOf({ scope: 'route', credential_headers: [] }, name, 'first') }] })
+  t.same(freedBy(space('a'), space('a')), [])
+  t.same(freedBy(space('a'), space('b')), ['b takes requests of a and has another scope'])
+  t.end()
 })
 
 test('how a token is verified may change, whose token it is may not', async (t) => {
-  const scope = (jwt: object): string => filingOf({ scope: { jwt }, credential_headers: [] }).scope
+  const scope = (jwt: object): string => filingOf({ scope: { jwt }, credential_headers: [] }, 'r', 'first').scope
   const base = { claim: 'sub', issuer: 'https://i', jwks: 'https://i/keys' }
   t.equal(scope({ jwks: 'https://i/other', audience: 'a', issuer: 'https://i', claim: 'sub' }), scope(base))
   for (const other of [{ ...base, claim: 'tenant' }, { ...base, issuer: 'https://j' }, { claim: 'sub', jwks: 'https://i/keys' }]) t.not(scope(other), scope(base))

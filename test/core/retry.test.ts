@@ -47,7 +47,7 @@ test('a wait that is asked for counts on every reply that is not the answer', as
 })
 
 test('only after a doubt a status can say that the first one is being worked on', async (t) => {
-  const policy = { rules: new Map(), inProgress: [409], proofs: [] }
+  const policy = { rules: new Map(), inProgress: [409], otherwise: 'final' as const, proofs: [] }
   const working: AttemptOutcome = { kind: 'lost', cause: 'ambiguous-status', reply: whole(409) }
   t.ok(isInProgress(working, true, policy))
   t.notOk(isInProgress(working, false, policy))

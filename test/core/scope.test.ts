@@ -157,3 +157,11 @@ test('the same input is the same identity', async (t) => {
   fc.assert(fc.property(asker, (of) => identityOf(of) === identityOf(structuredClone(of))))
   t.pass('for every kind')
 })
+
+test('a route of one sender tells nobody apart, and is told apart from every other route', (t) => {
+  const [a, b] = ['a', 'b'].map((route) => identify(['authorization', 'x'], { kind: 'route', route }))
+  t.match(a, { kind: 'known', witness: null, name: null })
+  t.same(identify([], { kind: 'route', route: 'a' }), a)
+  for (const other of [b, identify([], { kind: 'none' })]) t.notSame(other, a)
+  t.end()
+})

@@ -9,7 +9,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const CLASSES = [
   'Connection strips a field that the guard relies on', 'Content-Type read in two ways', 'Forwarded and its kin forged', 'Paths that get around a route', 'Request smuggling, in', 'Request smuggling, out',
   'Response splitting from a stored reply', 'Response queue poisoning', 'A reply of another tenant', 'Fields of trust set from outside', 'A reply from a shared cache that somebody else can write', 'Passwords in logs and errors', 'Log injection', 'Slow patterns and collisions', 'Prototype pollution', 'Decompression',
-  'Memory without bound', 'HTTP/2 floods', 'Slow clients', 'A process that ends by an error nobody caught', 'Requests to other destinations', 'Timing of signatures', 'The listener for operators', 'Series without bound', 'What is installed',
+  'Memory without bound', 'HTTP/2 floods', 'Slow clients', 'A process that ends by an error nobody caught', 'Requests to other destinations', 'Timing of signatures', 'A webhook that is forged or recorded', 'The listener for operators', 'Series without bound', 'What is installed',
 ]
 
 const rows = readFileSync(join(ROOT, 'docs/security.md'), 'utf8').split('\n').filter((line) => /^\| (?!class )/.test(line)).map((line) => {

@@ -7,7 +7,7 @@ import { systemClock } from '../../src/host/clock.ts'
 import { openHttpUpstream } from '../../src/upstream/http-upstream.ts'
 import { respond, scriptedUpstream, type Exchange } from '../support/scripted-upstream.ts'
 
-const LIMITS: AttemptLimits = { socketWaitMs: 2000, keptReplyBytes: 100, closeDelimited: 'stream', status: { rules: new Map(), inProgress: [], proofs: [] }, afterDoubt: false }
+const LIMITS: AttemptLimits = { socketWaitMs: 2000, keptReplyBytes: 100, closeDelimited: 'stream', status: { rules: new Map(), inProgress: [], otherwise: 'final', proofs: [] }, afterDoubt: false }
 const REQUEST = { method: 'POST', target: '/v1/charges?a=%2F..//', fields: ['Host', 'shop.example', 'Idempotency-Key', '"k1"', 'X-Twice', '1', 'x-twice', '2'], body: Buffer.from('{"amount":1}'), inform: () => undefined }
 
 function open(t: Test, origin: string, connections = 8): Upstream {
