@@ -2,7 +2,8 @@ import { StoreUnavailable } from '../core/ports.ts'
 
 /*
  * Many callers, few commits. Calls that arrive while a batch is out become the next batch; a batch leaves as soon as
- * a connection is free, never on a timer, so that an idle store answers at once and a busy one shares its fsyncs.
+ * a connection is free, never on a timer, so that an idle store answers at once and a busy one shares its fsyncs. Where
+ * the last batch was shared by many, what already lies in the sockets is read before the next one leaves (`gatherFrom`).
  *
  *     submit --> waiting --(a connection is free)--> out --> each caller its own outcome
  *                   '--(given up by then)--> dropped: never sent, written 'no'
@@ -23,6 +24,8 @@ export interface GroupCommitOptions<Operation, Outcome> {
   readonly maxBytes: number
   /** operations of one key never leave in one batch: the second one waits for the next */
   readonly keyOf?: (operation: Operation) => string
+  /** behind a batch of this many operations the next one gathers for two turns of the event loop; none does without it */
+  readonly gatherFrom?: number
 }
 
 interface Waiting<Operation, Outcome> {
@@ -39,6 +42,8 @@ export class GroupCommit<Operation, Outcome> {
   /** everything before this index of `#waiting` has left: shifting one by one would cost a copy each */
   #taken = 0
   #out = 0
+  /** operations of the batch that left last */
+  #last = 0
   #woken = false
   #closed = false
   #idle: (() => void)[] = []
@@ -66,14 +71,19 @@ export class GroupCommit<Operation, Outcome> {
   /**
    * Two turns of the microtask queue: callers that the last batch awoke and that ask again at once (claimed, then
    * completed) join the batch that leaves now, and do not each wait for one more commit.
+   *
+   * Two of the event loop where many share a batch: those that the last one awoke have by then been answered or sent on, and
+   * who sent something meanwhile has been read. Nobody waits for them on a store that is not busy.
    */
   #wake(): void {
     if (this.#woken) return
     this.#woken = true
-    queueMicrotask(() => queueMicrotask(() => {
+    const leave = (): void => {
       this.#woken = false
       this.#leave()
-    }))
+    }
+    if (this.#last < (this.#options.gatherFrom ?? Infinity)) queueMicrotask(() => queueMicrotask(leave))
+    else setImmediate(() => setImmediate(leave))
   }
 
   #leave(): void {
@@ -81,6 +91,7 @@ export class GroupCommit<Operation, Outcome> {
       const batch = this.#nextBatch()
       if (batch.length === 0) break
       this.#out += 1
+      this.#last = batch.length
       void this.#carry(batch)
     }
     if (this.#isIdle()) for (const resolve of this.#idle.splice(0)) resolve()
