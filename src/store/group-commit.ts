@@ -24,9 +24,12 @@ export interface GroupCommitOptions<Operation, Outcome> {
   readonly maxBytes: number
   /** operations of one key never leave in one batch: the second one waits for the next */
   readonly keyOf?: (operation: Operation) => string
-  /** behind a batch of this many operations the next one gathers for two turns of the event loop; none does without it */
+  /** behind a batch of this many operations the next one gathers for a few turns of the event loop; none does without it */
   readonly gatherFrom?: number
 }
+
+/** Calls in a batch with 64 clients: 25 without any, 37 with two, 43 with three, 44 with four. */
+const GATHERING_TURNS = 3
 
 interface Waiting<Operation, Outcome> {
   readonly operation: Operation
@@ -72,8 +75,8 @@ export class GroupCommit<Operation, Outcome> {
    * Two turns of the microtask queue: callers that the last batch awoke and that ask again at once (claimed, then
    * completed) join the batch that leaves now, and do not each wait for one more commit.
    *
-   * Two of the event loop where many share a batch: those that the last one awoke have by then been answered or sent on, and
-   * who sent something meanwhile has been read. Nobody waits for them on a store that is not busy.
+   * Some of the event loop where many share a batch: those that the last one awoke have by then been answered or sent on, and
+   * what came in meanwhile has been read. Nobody waits for them on a store that is not busy.
    */
   #wake(): void {
     if (this.#woken) return
@@ -83,7 +86,7 @@ export class GroupCommit<Operation, Outcome> {
       this.#leave()
     }
     if (this.#last < (this.#options.gatherFrom ?? Infinity)) queueMicrotask(() => queueMicrotask(leave))
-    else setImmediate(() => setImmediate(leave))
+    else afterTurns(GATHERING_TURNS, leave)
   }
 
   #leave(): void {
@@ -150,6 +153,11 @@ export class GroupCommit<Operation, Outcome> {
   #isIdle(): boolean {
     return this.#out === 0 && this.#waiting.length === 0
   }
+}
+
+function afterTurns(turns: number, task: () => void): void {
+  if (turns === 0) task()
+  else setImmediate(afterTurns, turns - 1, task)
 }
 
 function settle<Operation, Outcome>(waiting: Waiting<Operation, Outcome>, answer: Sent<Outcome> | undefined): void {

@@ -31,7 +31,7 @@ const QUICK_CHECK_BYTES = 64 * 1024 * 1024
 const MAX_OPERATIONS = 256
 /** Bodies are copied into their batch; four replies of the largest kept size fill one. */
 const MAX_BATCH_BYTES = 4 * 1024 * 1024
-/** Commit, fsync and two messages are shared by all calls of a batch: with 64 connections gathering made batches of 34 calls where there were 25; with 4 connections nobody waits. */
+/** Commit, fsync and two messages are shared by all calls of a batch, so more of them are worth a moment (group-commit.ts). With 4 clients batches are smaller, and nobody waits. */
 const GATHER_FROM = 8
 
 /**
