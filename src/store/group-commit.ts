@@ -2,7 +2,8 @@ import { StoreUnavailable } from '../core/ports.ts'
 
 /*
  * Many callers, few commits. Calls that arrive while a batch is out become the next batch; a batch leaves as soon as
- * a connection is free, never on a timer, so that an idle store answers at once and a busy one shares its fsyncs.
+ * a connection is free, never on a timer, so that an idle store answers at once and a busy one shares its fsyncs. Where
+ * the last batch was shared by many, what already lies in the sockets is read before the next one leaves (`gatherFrom`).
  *
  *     submit --> waiting --(a connection is free)--> out --> each caller its own outcome
  *                   '--(given up by then)--> dropped: never sent, written 'no'
@@ -23,7 +24,12 @@ export interface GroupCommitOptions<Operation, Outcome> {
   readonly maxBytes: number
   /** operations of one key never leave in one batch: the second one waits for the next */
   readonly keyOf?: (operation: Operation) => string
+  /** behind a batch of this many operations the next one gathers for a few turns of the event loop; none does without it */
+  readonly gatherFrom?: number
 }
+
+/** Calls in a batch with 64 clients: 25 without any, 37 with two, 43 with three, 44 with four. */
+const GATHERING_TURNS = 3
 
 interface Waiting<Operation, Outcome> {
   readonly operation: Operation
@@ -39,6 +45,8 @@ export class GroupCommit<Operation, Outcome> {
   /** everything before this index of `#waiting` has left: shifting one by one would cost a copy each */
   #taken = 0
   #out = 0
+  /** operations of the batch that left last */
+  #last = 0
   #woken = false
   #closed = false
   #idle: (() => void)[] = []
@@ -66,14 +74,19 @@ export class GroupCommit<Operation, Outcome> {
   /**
    * Two turns of the microtask queue: callers that the last batch awoke and that ask again at once (claimed, then
    * completed) join the batch that leaves now, and do not each wait for one more commit.
+   *
+   * Some of the event loop where many share a batch: those that the last one awoke have by then been answered or sent on, and
+   * what came in meanwhile has been read. Nobody waits for them on a store that is not busy.
    */
   #wake(): void {
     if (this.#woken) return
     this.#woken = true
-    queueMicrotask(() => queueMicrotask(() => {
+    const leave = (): void => {
       this.#woken = false
       this.#leave()
-    }))
+    }
+    if (this.#last < (this.#options.gatherFrom ?? Infinity)) queueMicrotask(() => queueMicrotask(leave))
+    else afterTurns(GATHERING_TURNS, leave)
   }
 
   #leave(): void {
@@ -81,6 +94,7 @@ export class GroupCommit<Operation, Outcome> {
       const batch = this.#nextBatch()
       if (batch.length === 0) break
       this.#out += 1
+      this.#last = batch.length
       void this.#carry(batch)
     }
     if (this.#isIdle()) for (const resolve of this.#idle.splice(0)) resolve()
@@ -139,6 +153,11 @@ export class GroupCommit<Operation, Outcome> {
   #isIdle(): boolean {
     return this.#out === 0 && this.#waiting.length === 0
   }
+}
+
+function afterTurns(turns: number, task: () => void): void {
+  if (turns === 0) task()
+  else setImmediate(afterTurns, turns - 1, task)
 }
 
 function settle<Operation, Outcome>(waiting: Waiting<Operation, Outcome>, answer: Sent<Outcome> | undefined): void {

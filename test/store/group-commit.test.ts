@@ -35,7 +35,7 @@ function done(batch: readonly string[]): Sent<Outcome>[] {
   return batch.map((operation) => ({ kind: 'done', outcome: `${operation} done` }))
 }
 
-function queueOver(wire: Wire, limits: { connections?: number, maxOperations?: number, maxBytes?: number, keyOf?: (operation: string) => string } = {}): GroupCommit<string, Outcome> {
+function queueOver(wire: Wire, limits: { connections?: number, maxOperations?: number, maxBytes?: number, keyOf?: (operation: string) => string, gatherFrom?: number } = {}): GroupCommit<string, Outcome> {
   return new GroupCommit({ send: wire.send, connections: 1, maxOperations: 100, maxBytes: 1000, ...limits })
 }
 
@@ -67,6 +67,40 @@ test('callers that one batch awoke join the next', async (t) => {
   t.strictSame(wire.batches[1], ['complete a', 'complete b', 'complete c'])
   wire.answer(1)
   await Promise.all(callers)
+})
+
+test('behind a batch that many shared, calls of the next turn of the event loop join those that wait already', async (t) => {
+  for (const [gatherFrom, expected] of [[2, [['a', 'b'], ['c', 'late']]], [3, [['a', 'b'], ['c'], ['late']]]] as const) {
+    const wire = new Wire()
+    const queue = queueOver(wire, { gatherFrom })
+    const all = [queue.submit('a', 0), queue.submit('b', 0)]
+    await wire.left(1)
+    all.push(queue.submit('c', 0))
+    wire.answer(0)
+    await new Promise((resolve) => { setImmediate(resolve) })
+    all.push(queue.submit('late', 0))
+    for (let batch = 1; batch < expected.length; batch += 1) {
+      await wire.left(batch + 1)
+      wire.answer(batch)
+    }
+    await Promise.all(all)
+    t.strictSame(wire.batches, expected)
+  }
+})
+
+test('a queue that is closed while it gathers settles what it has', async (t) => {
+  const wire = new Wire()
+  const queue = queueOver(wire, { gatherFrom: 1 })
+  const all = [queue.submit('a', 0)]
+  await wire.left(1)
+  all.push(queue.submit('b', 0))
+  wire.answer(0)
+  await all[0]
+  const closed = queue.close()
+  await wire.left(2)
+  wire.answer(1)
+  await closed
+  t.strictSame(await Promise.all(all), ['a done', 'b done'])
 })
 
 test('an operation that was given up when its batch is made is dropped, and its neighbours are not', async (t) => {
