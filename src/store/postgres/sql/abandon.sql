@@ -9,7 +9,7 @@ with asked as (
   update {schema}.key_record k
      set state = 'uncertain', since = a.now, cause = a.cause, lease_until = null, attempts = k.attempts + a.attempts
     from asked a
-   where k.id = any (array(select id from asked)) and k.id = a.id and k.holder = a.holder and k.fence = a.fence and k.state = 'in_flight'
+   where k.id = any (array[a.id]) and k.holder = a.holder and k.fence = a.fence and k.state = 'in_flight'
   returning a.n, k.id, k.waiters
 ), noted as (
   update {schema}.unsettled set state = 'uncertain' where id = any (array(select id from abandoned))

@@ -36,10 +36,10 @@ select n, verdict, retain_until, operation_ref, fence,
        case when verdict = 'uncertain' then probe end,
        case when verdict = 'uncertain' then outbox end
   from (
-    select a.n, a.now, coalesce(i.retain_until, k.retain_until) as retain_until, k.operation_ref, k.fence, k.lease_until, k.since, k.cause,
+    select a.n, a.now, case when a.fresh then a.now + a.retention_ms else k.retain_until end as retain_until, k.operation_ref, k.fence, k.lease_until, k.since, k.cause,
            k.spec, k.parts, k.fingerprint, k.status, k.headers, k.trailers, k.body, k.probe, k.outbox,
            case
-             when i.id is not null then 'new'
+             when a.fresh then 'new'
              when k.id is null then 'again'
              when k.state = 'completed' and k.retain_until <= a.now then 'free'
              when k.state = 'in_flight' and k.holder = a.holder then 'own'
@@ -51,7 +51,6 @@ select n, verdict, retain_until, operation_ref, fence,
              when k.state = 'in_flight' then 'expire'
              else 'uncertain'
            end as verdict
-      from asked a
-      left join inserted i on i.id = a.id
-      left join lateral (select * from {schema}.key_record r where r.id = a.id and i.id is null limit 1) k on true
+      from (select asked.*, id in (select id from inserted) as fresh from asked offset 0) a
+      left join lateral (select * from {schema}.key_record r where r.id = a.id and not a.fresh limit 1) k on true
   ) judged

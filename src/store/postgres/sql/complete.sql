@@ -19,7 +19,7 @@ with asked as (
          body = substring($7::bytea from a.place + a.headers + a.trailers for a.body),
          retain_until = case when k.state = 'uncertain' then greatest(k.retain_until, a.now + k.retain_until - k.created_at) else k.retain_until end
     from asked a
-   where k.id = any (array(select id from asked)) and k.id = a.id and k.holder = a.holder and k.fence = a.fence and k.state <> 'completed'
+   where k.id = any (array[a.id]) and k.holder = a.holder and k.fence = a.fence and k.state <> 'completed'
   returning a.n, k.id, k.waiters, k.completed_at
 ), settled as (
   delete from {schema}.unsettled where id = any (array(select id from completed))
@@ -34,11 +34,10 @@ with asked as (
   on conflict (id) do nothing
 )
 select a.n,
-       case when c.n is not null then 'written'
+       case when a.done then 'written'
             when k.id is null or k.holder <> a.holder or k.fence <> a.fence then 'fenced'
             when k.state = 'completed' then 'repeated'
             else 'again' end,
-       c.waiters
-  from asked a
-  left join completed c on c.n = a.n
-  left join lateral (select r.id, r.holder, r.fence, r.state from {schema}.key_record r where r.id = a.id and c.n is null limit 1) k on true
+       a.n in (select n from completed where waiters)
+  from (select asked.*, n in (select n from completed) as done from asked offset 0) a
+  left join lateral (select r.id, r.holder, r.fence, r.state from {schema}.key_record r where r.id = a.id and not a.done limit 1) k on true

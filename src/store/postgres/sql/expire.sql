@@ -9,7 +9,7 @@ with asked as (
   update {schema}.key_record k
      set state = 'uncertain', since = a.now, cause = 'lease-expired', lease_until = null
     from asked a
-   where k.id = any (array(select id from asked)) and k.id = a.id and k.state = 'in_flight' and k.lease_until <= a.now
+   where k.id = any (array[a.id]) and k.state = 'in_flight' and k.lease_until <= a.now
   returning a.n, k.id, k.waiters
 ), noted as (
   update {schema}.unsettled set state = 'uncertain' where id = any (array(select id from expired))

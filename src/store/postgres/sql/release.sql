@@ -7,7 +7,7 @@ with asked as (
     from unnest($2::text[], $3::int[]) with ordinality as a (holder, fence, n)
 ), released as (
   delete from {schema}.key_record k using asked a
-   where k.id = any (array(select id from asked)) and k.id = a.id and k.holder = a.holder and k.fence = a.fence and k.state <> 'completed'
+   where k.id = any (array[a.id]) and k.holder = a.holder and k.fence = a.fence and k.state <> 'completed'
   returning a.n, k.id, k.waiters
 ), settled as (
   delete from {schema}.unsettled where id = any (array(select id from released))

@@ -8,7 +8,7 @@ with asked as (
 ), renewed as (
   update {schema}.key_record k set lease_until = a.now + a.lease_ms
     from asked a
-   where k.id = any (array(select id from asked)) and k.id = a.id and k.holder = a.holder and k.fence = a.fence and k.state = 'in_flight'
+   where k.id = any (array[a.id]) and k.holder = a.holder and k.fence = a.fence and k.state = 'in_flight'
   returning a.n
 )
 select a.n,

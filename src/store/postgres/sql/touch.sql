@@ -7,5 +7,5 @@ with asked as (
 )
 update {schema}.key_record k set attempts = k.attempts
   from asked a
- where k.id = any (array(select id from asked)) and k.id = a.id and k.holder = a.holder and k.fence = a.fence
+ where k.id = any (array[a.id]) and k.holder = a.holder and k.fence = a.fence
 returning a.n, k.state
