@@ -45,7 +45,7 @@ keyStoreContract(t, {
       store: { ...store, complete: afterItsFill(store, meter) },
       clock,
       woken,
-      committedEvents: () => Promise.resolve(authority.events),
+      committedEvents: () => Promise.resolve(authority.events.map((event) => ({ ...event, payload: keyring.openPayload(event.payload, event.id) ?? new Uint8Array() }))),
       close: async () => {
         fromRedis += meter.hits.filter((tier) => tier === 'redis').length
         await store.close()
