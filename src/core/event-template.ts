@@ -1,5 +1,5 @@
 import { parsePointer, pointerText, type Pointer } from './json-pointer.ts'
-import { parsePlace, type Part } from './template.ts'
+import { parsePlace, readParts, type Part } from './template.ts'
 
 /*
  * Texts of events, with places that a request and its reply fill: `order {body:/id} is {reply:/state}`. What the request has
@@ -19,21 +19,9 @@ export type EventPart = Part | { readonly kind: 'route' } | LatePlace
 
 export type EventTemplate = readonly EventPart[]
 
-const PLACE = /\{([^{}]*)\}/g
-
 /** Undefined for a text whose braces mean nothing. */
 export function parseEventTemplate(text: string): EventTemplate | undefined {
-  const parts: EventPart[] = []
-  let end = 0
-  for (const match of text.matchAll(PLACE)) {
-    const part = placeOf(match[1] ?? '')
-    if (part === undefined) return undefined
-    if (match.index > end) parts.push({ kind: 'text', text: text.slice(end, match.index) })
-    parts.push(part)
-    end = match.index + match[0].length
-  }
-  if (end < text.length) parts.push({ kind: 'text', text: text.slice(end) })
-  return parts.some((part) => part.kind === 'text' && /[{}]/.test(part.text)) ? undefined : parts
+  return readParts(text, placeOf)
 }
 
 /** The place, as it would be written: for causes, which name what was missing. */

@@ -8,8 +8,13 @@ import { parsePointer, valueAt, type Pointer } from './json-pointer.ts'
  * place (a slash or a dot segment in a path, a line break in a header) fills nothing at all.
  */
 
+export interface TextPart {
+  readonly kind: 'text'
+  readonly text: string
+}
+
 export type Part =
-  | { readonly kind: 'text', readonly text: string }
+  | TextPart
   /** the client's key */
   | { readonly kind: 'key' }
   /** the name of who asks, where a gateway or a signature vouches for it */
@@ -32,17 +37,24 @@ const PLACE = /\{([^{}]*)\}/g
 
 /** Undefined for a text whose braces mean nothing. */
 export function parseTemplate(text: string): Template | undefined {
-  const parts: Part[] = []
+  return readParts(text, parsePlace)
+}
+
+/** A text in parts, with what `placeOf` makes of what stands between braces; undefined if that means nothing to it, or a brace stands alone. */
+export function readParts<Place extends { readonly kind: string }>(text: string, placeOf: (name: string) => Place | undefined): (Place | TextPart)[] | undefined {
+  const parts: (Place | TextPart)[] = []
+  const textTo = (end: number, from: number): boolean => {
+    if (end > from) parts.push({ kind: 'text', text: text.slice(from, end) })
+    return !/[{}]/.test(text.slice(from, end))
+  }
   let end = 0
   for (const match of text.matchAll(PLACE)) {
-    const part = parsePlace(match[1] ?? '')
-    if (part === undefined) return undefined
-    if (match.index > end) parts.push({ kind: 'text', text: text.slice(end, match.index) })
-    parts.push(part)
+    const place = placeOf(match[1] ?? '')
+    if (place === undefined || !textTo(match.index, end)) return undefined
+    parts.push(place)
     end = match.index + match[0].length
   }
-  if (end < text.length) parts.push({ kind: 'text', text: text.slice(end) })
-  return parts.some((part) => part.kind === 'text' && /[{}]/.test(part.text)) ? undefined : parts
+  return textTo(text.length, end) ? parts : undefined
 }
 
 /** What stands between braces; undefined if it means nothing. */
