@@ -1,7 +1,7 @@
 import type { Delivery, Outgoing } from '../../core/delivery.ts'
 import { FENCED, KafkaFailure } from './failure.ts'
 import { partitionOf } from './partition.ts'
-import type { Patience } from './patience.ts'
+import { Patience } from './patience.ts'
 import { failureOf, lostTo, produce, type Identity, type ProduceContext } from './produce.ts'
 import { encodeNote, NOTES, Published, type Place, type StoredNote } from './published.ts'
 
@@ -17,6 +17,11 @@ import { encodeNote, NOTES, Published, type Place, type StoredNote } from './pub
  * Only `begin` takes the id from somebody. What ends an open transaction names the epoch that we had: it fails if that was taken
  * from us, so whoever is paused for long and goes on cannot throw out the one who came after. After a transaction that failed
  * the epoch rises, so that what is still under way of it is refused, however late it arrives.
+ *
+ * A coordinator of Kafka 4.3 that restarts while partitions have no leader forgets to tell them how a transaction ended
+ * (KAFKA-20734): it calls the transaction complete, its records and its note hang, and the next marker of this producer decides over
+ * them. So nothing is written before the notes are stable, and an empty transaction over all partitions repeats the decision, if the
+ * coordinator still knew it when we came. Where nobody knows it the sink does not begin: guessing might lose what was settled.
  */
 
 type State =
@@ -35,6 +40,13 @@ export interface TransactionContext extends ProduceContext {
 const OPEN_FOR_MS = 60_000
 const NOT_BEGUN = new KafkaFailure('unreachable', 'the transactional producer has not begun')
 const TAKEN = new KafkaFailure('answered', 'PRODUCER_FENCED')
+const UNSTABLE = 'UNSTABLE_OFFSET_COMMIT'
+/** After the coordinator called a transaction complete. */
+const STABLE_WITHIN_MS = 500
+/** By the state of a transaction: whether it was committed. One that is open is aborted by whoever begins. */
+const DECISIONS: ReadonlyMap<string, boolean> = new Map([['PrepareCommit', true], ['CompleteCommit', true], ['PrepareAbort', false], ['CompleteAbort', false]])
+/** Nobody had the id yet, or a broker is too old to tell. */
+const NOTHING_KNOWN: ReadonlySet<string> = new Set(['TRANSACTIONAL_ID_NOT_FOUND', 'UNSUPPORTED_VERSION', 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED'])
 /** What one note is sure to take, unless their rows are far apart. */
 const NOTED_EVENTS = 500
 
@@ -43,6 +55,12 @@ export class TransactionalProducer {
   #state: State = { kind: 'none' }
   #identity: Identity = { id: -1n, epoch: -1, sequences: new Map(), spoiled: false }
   #published = new Published()
+  /** whether the last transaction that was ended was committed, as far as that is known */
+  #decided: boolean | null = null
+  /** where the note is of a commit that was answered, and perhaps not carried out yet */
+  #unmarked: number | null = null
+  /** an empty transaction is open that repeats what was decided */
+  #repeating = false
   /** what the call before answered: by the next one the relay has settled it (core/outbox-ports.ts) */
   #answered: readonly Outgoing[] = []
 
@@ -52,12 +70,63 @@ export class TransactionalProducer {
 
   async begin(patience: Patience): Promise<void> {
     this.#state = { kind: 'none' }
+    if (this.#repeating && this.#decided !== null) await this.#end(this.#decided, patience).catch((error: unknown) => this.#notFenced(error))
+    const before = await this.#describe(patience)
     await this.#initialise(false, patience)
-    const notes: StoredNote[] = []
-    for (let slot = 0; slot < NOTES; slot += 1) notes.push(await this.#readNote(slot, patience))
-    this.#published = new Published(notes)
+    // else somebody was quicker, and what became of it we did not see
+    this.#decided = this.#identity.epoch === before.nextEpoch ? before.decided : null
+    if (await this.#hangs()) await this.#repeatDecision(patience)
+    this.#repeating = false
+    this.#unmarked = null
+    this.#published = new Published(await this.#readNotes(patience))
     this.#answered = []
     this.#state = { kind: 'ready' }
+  }
+
+  /** What the coordinator decided last, and the epoch that the next to begin gets if nothing happens in between. */
+  async #describe(patience: Patience): Promise<{ readonly decided: boolean | null, readonly nextEpoch: number }> {
+    const { cluster, transactionalId } = this.#context
+    try {
+      const { transactionStates } = await cluster.requestCoordinator('transaction', transactionalId, true, patience, cluster.library.describeTransactionsV0.api, [transactionalId])
+      const [found] = transactionStates
+      if (found === undefined) return { decided: null, nextEpoch: -1 }
+      const open = found.transactionState === 'Ongoing'
+      const ours = found.producerId === this.#identity.id && found.producerEpoch === this.#identity.epoch
+      const decided = open ? false : DECISIONS.get(found.transactionState) ?? (ours ? this.#decided : null)
+      // whoever begins ends an open one with an epoch of its own
+      return { decided, nextEpoch: found.producerEpoch + (open ? 2 : 1) }
+    } catch (error) {
+      const failure = failureOf(error)
+      if (failure.kind !== 'answered' || !NOTHING_KNOWN.has(failure.code)) throw failure
+      return { decided: null, nextEpoch: -1 }
+    }
+  }
+
+  /** Whether a transaction that the coordinator calls complete is still open where the notes are. */
+  async #hangs(): Promise<boolean> {
+    const patience = new Patience(this.#context.clock, STABLE_WITHIN_MS, [])
+    try {
+      await this.#readNotes(patience)
+      return false
+    } catch (error) {
+      return failureOf(error).code === UNSTABLE
+    } finally {
+      patience.done()
+    }
+  }
+
+  async #repeatDecision(patience: Patience): Promise<void> {
+    if (this.#decided === null) throw new KafkaFailure('answered', `${UNSTABLE}: a transaction hangs, and whether it was committed is not known`)
+    const { length } = await this.#context.cluster.layout(patience)
+    this.#repeating = true
+    await this.#add([...Array.from({ length }).keys()], [...Array.from({ length: NOTES }).keys()], patience)
+    await this.#end(this.#decided, patience)
+    await this.#initialise(true, patience)
+  }
+
+  #notFenced(error: unknown): void {
+    const failure = failureOf(error)
+    if (!FENCED.has(failure.code)) throw failure
   }
 
   /** One delivery for each event, by its row. Never rejects. */
@@ -69,6 +138,7 @@ export class TransactionalProducer {
       for (const event of events) if (this.#published.has(event)) ends.set(event.row, { kind: 'delivered' })
       const fresh = events.filter(({ row }) => !ends.has(row))
       for (const part of parts(fresh)) {
+        await this.#awaitMarkers(patience)
         for (const [row, end] of await this.#transaction(part, patience)) ends.set(row, end)
         if (this.#state.kind !== 'ready') break
       }
@@ -78,6 +148,12 @@ export class TransactionalProducer {
     this.#lose(events, new KafkaFailure('unreachable', 'an earlier transaction failed'), ends)
     this.#answered = events.filter(({ row }) => ends.get(row)?.kind === 'delivered')
     return ends
+  }
+
+  /** Before the next transaction, whose own marker would decide over the one before if that hangs. */
+  async #awaitMarkers(patience: Patience): Promise<void> {
+    if (this.#unmarked !== null) await this.#readNote(this.#unmarked, patience)
+    this.#unmarked = null
   }
 
   #lose(events: readonly Outgoing[], failure: KafkaFailure, ends: Map<number, Delivery>): void {
@@ -143,6 +219,8 @@ export class TransactionalProducer {
     const committed = await this.#end(true, patience)
     // The note is what decides, where the answer does not say it: it is there exactly if the transaction is.
     if (committed || (await this.#readNote(place.slot, patience)).counter === place.counter) {
+      this.#decided = true
+      this.#unmarked = place.slot
       this.#published.commit(place, events)
       this.#state = { kind: 'ready' }
     } else {
@@ -151,7 +229,7 @@ export class TransactionalProducer {
   }
 
   async #finishAbort({ ended }: Extract<State, { kind: 'aborting' }>, patience: Patience): Promise<void> {
-    if (!ended) await this.#end(false, patience)
+    if (!ended && await this.#end(false, patience)) this.#decided = false
     // From here on the epoch may have risen already, and only this request may be repeated under the old one.
     this.#state = { kind: 'aborting', ended: true }
     try {
@@ -159,6 +237,8 @@ export class TransactionalProducer {
     } catch (error) {
       throw this.#failed(error)
     }
+    // the marker of the next transaction would decide over one that hangs
+    await this.#readNotes(patience)
     this.#state = { kind: 'ready' }
   }
 
@@ -185,14 +265,19 @@ export class TransactionalProducer {
   }
 
   async #join(events: readonly Outgoing[], slot: number, patience: Patience): Promise<void> {
+    const { length } = await this.#context.cluster.layout(patience)
+    await this.#add([...new Set(events.map(({ lane }) => partitionOf(Buffer.from(lane), length)))], [slot], patience)
+  }
+
+  async #add(partitions: number[], slots: readonly number[], patience: Patience): Promise<void> {
     const { cluster, transactionalId, topic } = this.#context
     const { addPartitionsToTxnV3, addOffsetsToTxnV3 } = cluster.library
     const { id, epoch } = this.#identity
-    const { length } = await cluster.layout(patience)
-    const partitions = [...new Set(events.map(({ lane }) => partitionOf(Buffer.from(lane), length)))]
+    for (const slot of slots) {
+      await cluster.requestCoordinator('transaction', transactionalId, false, patience, addOffsetsToTxnV3.api, transactionalId, id, epoch, this.#group(slot))
+    }
     await cluster.requestCoordinator('transaction', transactionalId, false, patience, addPartitionsToTxnV3.api,
       [{ transactionalId, producerId: id, producerEpoch: epoch, verifyOnly: false, topics: [{ name: topic, partitions }] }])
-    await cluster.requestCoordinator('transaction', transactionalId, false, patience, addOffsetsToTxnV3.api, transactionalId, id, epoch, this.#group(slot))
   }
 
   async #note({ slot, counter, open }: Place, written: readonly Outgoing[], patience: Patience): Promise<void> {
@@ -201,6 +286,12 @@ export class TransactionalProducer {
     const partitions = [{ partitionIndex: 0, committedOffset: BigInt(counter), committedLeaderEpoch: -1, committedMetadata: encodeNote(written, open) }]
     await cluster.requestCoordinator('group', group, false, patience, cluster.library.txnOffsetCommitV3.api,
       transactionalId, group, this.#identity.id, this.#identity.epoch, -1, '', null, [{ name: topic, partitions }])
+  }
+
+  async #readNotes(patience: Patience): Promise<StoredNote[]> {
+    const notes: StoredNote[] = []
+    for (let slot = 0; slot < NOTES; slot += 1) notes.push(await this.#readNote(slot, patience))
+    return notes
   }
 
   async #readNote(slot: number, patience: Patience): Promise<StoredNote> {
