@@ -40,6 +40,6 @@ export function structuredKey(body: Uint8Array, keyOf: (source: string, id: stri
   if (document === undefined) return { kind: 'invalid', detail: 'a structured CloudEvent must be JSON in UTF-8 without any name twice in an object' }
   const [source, id] = [valueAt(document, ['source']), valueAt(document, ['id'])]
   if (source === undefined && id === undefined) return { kind: 'absent' }
-  if (source?.kind !== 'string' || id?.kind !== 'string' || !isInterchangeable(source.value + id.value)) return { kind: 'invalid', detail: 'source and id of a CloudEvent must be texts' }
+  if (source?.kind !== 'string' || id?.kind !== 'string' || ![source.value, id.value].every(isInterchangeable)) return { kind: 'invalid', detail: 'source and id of a CloudEvent must be texts' }
   return source.value === '' || id.value === '' ? { kind: 'invalid', detail: 'source and id of a CloudEvent must not be empty' } : keyOf(source.value, id.value)
 }
