@@ -46,11 +46,13 @@ export interface Sink {
   readonly name: string
   readonly kind: SinkKind
   readonly shape: SinkShape
-  /**
-   * Calls of `deliver` that may be out at once. 1 where one has to end before the next begins, and what it delivered has to be
-   * settled (or the lead lost): such a sink may remember what it published only until then.
-   */
+  /** calls of `deliver` that may be out at once; 1 where one has to end before the next begins */
   readonly atOnce: number
+  /**
+   * The next call only when what this one delivered is settled, or the lead is lost: for a sink with one call at a time that remembers
+   * what it published no longer than that.
+   */
+  readonly settledFirst: boolean
   /**
    * Called when this process begins to lead, before the first delivery, and again while it leads before the first delivery after a
    * failure that was the sink's: what fenced it may have been the receiver's own impatience. Makes sure that an earlier leader publishes nothing

@@ -16,8 +16,7 @@ import type { Term } from './term.ts'
  *         '-----nothing is sent now: the term is over, the sink pauses or is closed-----> given back, unsent
  *
  * A call takes as much as it may of what waits at that moment, and waits for nothing: where calls are slow, the next one is fuller.
- * A sink that takes one call at a time gets the next one when what became of this one is written down: it may know what it published
- * last, and no more (core/outbox-ports.ts).
+ * A sink that remembers only its last call gets the next one when what became of this one is written down (core/outbox-ports.ts).
  */
 
 export interface Ended {
@@ -155,7 +154,7 @@ export class Dispatch {
       const ended = this.#ended(batch, deliveries)
       let from = 0
       for (const { events, told } of call) told(ended.slice(from, from += events.length))
-      if (sink.atOnce === 1) await Promise.all(call.map(({ written }) => written))
+      if (sink.settledFirst) await Promise.all(call.map(({ written }) => written))
     } catch (defect) {
       for (const { fail } of call) fail(defect)
     } finally {

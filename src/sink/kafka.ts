@@ -41,6 +41,8 @@ class KafkaSink implements Sink {
   readonly shape = SHAPE
   /** A second call beside the first could overtake it: the numbers of its batches are those behind the first one's. */
   readonly atOnce = 1
+  /** The notes of transactions are overwritten in turn. */
+  readonly settledFirst: boolean
   readonly #cluster: Cluster
   readonly #producer: Producer
   readonly #clock: Clock
@@ -50,6 +52,7 @@ class KafkaSink implements Sink {
   constructor(name: string, settings: KafkaSettings, library: Library, clock: Clock) {
     const { topic, timeoutMs, transactionalId } = settings
     this.name = name
+    this.settledFirst = transactionalId !== null
     this.#clock = clock
     this.#timeoutMs = timeoutMs
     this.#cluster = new Cluster(library, settings, clock)

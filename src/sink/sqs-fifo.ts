@@ -31,6 +31,7 @@ export async function openSqsSink(name: string, settings: SqsSettings, { clock, 
     kind: 'sqs',
     shape: { events: MOST_ENTRIES, perLane: 1, bytes: MOST_BYTES - MOST_ENTRIES * ATTRIBUTES_BYTES },
     atOnce: MOST_CALLS,
+    settledFirst: false,
     begin: async () => undefined,
     deliver,
     async close() {

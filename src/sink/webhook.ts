@@ -51,6 +51,7 @@ export function openWebhookSink(name: string, settings: WebhookSettings, { clock
     kind: 'webhook',
     shape: { events: 1, perLane: 1, bytes: Number.MAX_SAFE_INTEGER },
     atOnce: MOST_CONNECTIONS,
+    settledFirst: false,
     begin: async () => undefined,
     deliver: (batch, signal) => Promise.all(batch.map((event) => deliver(event, signal))),
     close: () => pool.destroy(),

@@ -290,10 +290,10 @@ test('a sink begins anew after a failure that was its own, before anything else 
   await one.stop()
 })
 
-test('a sink that takes one call at a time gets the next one when the last one is settled', async (t) => {
+test('a sink that remembers only its last call gets the next one when that is settled', async (t) => {
   const { store, relay, clock } = relayScene()
   const settling = deferred<void>()
-  const sink = scriptedSink(() => DELIVERED, { atOnce: 1, shape: { events: 1 } })
+  const sink = scriptedSink(() => DELIVERED, { atOnce: 1, settledFirst: true, shape: { events: 1 } })
   const { relay: one } = relay(sink, {}, (own) => new Proxy(own, {
     get: (target, name: keyof OutboxStore) => (name === 'settle' ? (...args: Parameters<OutboxStore['settle']>) => settling.promise.then(() => target.settle(...args)) : target[name].bind(target)),
   }))

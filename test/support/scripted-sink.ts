@@ -17,10 +17,10 @@ export interface ScriptedSink extends Sink {
 }
 
 /** A sink without a receiver: `answer` says how a delivery ends, as soon as its promise does. */
-export function scriptedSink(answer: (event: Outgoing, signal: AbortSignal) => Delivery | Promise<Delivery>, more: { readonly kind?: SinkKind, readonly shape?: Partial<SinkShape>, readonly atOnce?: number, readonly begin?: () => Promise<void> } = {}): ScriptedSink {
+export function scriptedSink(answer: (event: Outgoing, signal: AbortSignal) => Delivery | Promise<Delivery>, more: { readonly kind?: SinkKind, readonly shape?: Partial<SinkShape>, readonly atOnce?: number, readonly settledFirst?: boolean, readonly begin?: () => Promise<void> } = {}): ScriptedSink {
   let begins = 0
   return {
-    name: 'hook', kind: more.kind ?? 'webhook', atOnce: more.atOnce ?? 64, sent: [], calls: [], closed: false,
+    name: 'hook', kind: more.kind ?? 'webhook', atOnce: more.atOnce ?? 64, settledFirst: more.settledFirst ?? false, sent: [], calls: [], closed: false,
     shape: { events: 1, perLane: 1, bytes: 1_000_000, ...more.shape },
     get begins() { return begins },
     begin() {
