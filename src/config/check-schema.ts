@@ -4,8 +4,11 @@ import { expectedOf, suggestionsFor, type FieldSchema } from './expectations.ts'
 import { FORMATS } from './formats.ts'
 import { alternatives, unknownField, wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { nearest } from './nearest.ts'
+import { CONSUMER } from './consumer-schema.ts'
+import { OUTBOX } from './outbox-schema.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { SCHEMA, type Document, type Draft } from './schema.ts'
+import { SINK } from './sinks-schema.ts'
 
 export interface Checked {
   /** null if there is any mistake */
@@ -20,7 +23,7 @@ export interface Checked {
 /** Holds data against the schema and tells every mistake with its place. */
 export async function checkSchema(data: Record<string, unknown>, locate: Locate): Promise<Checked> {
   const { Ajv } = await import('ajv')
-  const validate = compile(Ajv)
+  const validate = compile(Ajv, data)
   if (validate(data)) return { document: data, draft: data, refused: () => false, mistakes: [] }
   const errors = withoutEchoes(validate.errors ?? [], data)
   const places = errors.map((error) => pathOf(error))
@@ -35,18 +38,36 @@ export async function checkSchema(data: Record<string, unknown>, locate: Locate)
 /** The groups that stand under `defaults` and on routes: compiled once, not once per place. */
 const SHARED = new Map<unknown, string>([[IDEMPOTENCY, 'idempotency'], [RETRY, 'retry'], [STATUS, 'status'], [CORS, 'cors']])
 
+/** Groups that many files have nothing of, each with the name of its field: only what the data names is compiled. */
+const RARE = new Map<unknown, string>([[SINK, 'sinks'], [OUTBOX, 'outbox'], [CONSUMER, 'consumer']])
+
 /**
  * Compiling is the costliest thing that a start does with memory, and what it took stays: 13 MB with ajv's defaults,
  * 5 MB without its own messages and optimiser and with shared groups. The schema is held against its meta-schema by a test.
  */
-function compile(AjvClass: typeof Ajv): ValidateFunction<Document> {
+function compile(AjvClass: typeof Ajv, data: Record<string, unknown>): ValidateFunction<Document> {
   const ajv = new AjvClass({ allErrors: true, verbose: true, strict: true, meta: false, validateSchema: false, messages: false, inlineRefs: false, code: { optimize: false } })
   for (const [name, format] of FORMATS) ajv.addFormat(name, { type: 'string', validate: format.accepts })
   ajv.addKeyword({ keyword: 'formatMinimum', type: 'string', schemaType: 'string', validate: bound((measured, limit) => measured >= limit) })
   ajv.addKeyword({ keyword: 'formatMaximum', type: 'string', schemaType: 'string', validate: bound((measured, limit) => measured <= limit) })
   ajv.addSchema(IDEMPOTENCY, 'idempotency').addSchema(RETRY, 'retry').addSchema(STATUS, 'status').addSchema(CORS, 'cors')
-  const schema: AnySchema = JSON.parse(JSON.stringify(SCHEMA, (_, value: unknown) => (SHARED.has(value) ? { $ref: SHARED.get(value) } : value)))
+  const named = namesIn(data)
+  const schema: AnySchema = JSON.parse(JSON.stringify(SCHEMA, (_, value: unknown) => {
+    if (SHARED.has(value)) return { $ref: SHARED.get(value) }
+    const field = RARE.get(value)
+    return field === undefined || named.has(field) ? value : {}
+  }))
   return ajv.compile<Document>(schema)
+}
+
+/** The names of all members, at whatever depth. */
+function namesIn(data: Record<string, unknown>): ReadonlySet<string> {
+  const names = new Set<string>()
+  JSON.stringify(data, (name, value: unknown) => {
+    names.add(name)
+    return value
+  })
+  return names
 }
 
 /** Passes what the format itself refuses: one mistake is enough. */

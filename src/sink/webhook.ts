@@ -8,7 +8,7 @@ import type { WebhookSettings } from '../core/sink-settings.ts'
 import { isOwnWebhookField } from '../core/webhook-fields.ts'
 import { guardedConnector, type LookupAll } from './guarded-connector.ts'
 import { Posting, retryable } from './posting.ts'
-import { webhookSigner } from './webhook-signature.ts'
+import { webhookSigner } from './webhook-signer.ts'
 
 export interface WebhookDeps {
   readonly clock: Clock

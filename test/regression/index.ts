@@ -4,8 +4,14 @@
  * each file has its title, and that what a later issue owes is still owed by one that is open.
  */
 
+interface NamedTest {
+  readonly file: string
+  readonly title: string
+}
+
 export type Trap = { readonly about: string } & (
-  | { readonly kind: 'tested', readonly file: string, readonly title: string }
+  /** more than one where the trap is a bundle of them */
+  | { readonly kind: 'tested', readonly tests: readonly NamedTest[] }
   /** no way leads there; `because` says what would have to change */
   | { readonly kind: 'unreachable', readonly because: string }
   /** the feature is not built: that issue writes the test and names it here */
@@ -18,7 +24,9 @@ export const LATER_ISSUES = {
 } as const
 export type LaterIssue = keyof typeof LATER_ISSUES
 
-const tested = (about: string, file: string, title: string): Trap => ({ about, kind: 'tested', file: `test/${file}`, title })
+const tested = (about: string, file: string, title: string, ...more: readonly (readonly [file: string, title: string])[]): Trap => ({
+  about, kind: 'tested', tests: [[file, title] as const, ...more].map(([name, of]) => ({ file: `test/${name}`, title: of })),
+})
 const unreachable = (about: string, because: string): Trap => ({ about, kind: 'unreachable', because })
 const later = (about: string, issue: LaterIssue): Trap => ({ about, kind: 'later', issue })
 
@@ -95,5 +103,13 @@ export const TRAPS: Readonly<Record<number, Trap>> = {
   59: later('UNAVAILABLE taken for unsent', 10),
 
   // Outbox, relay, process
-  60: tested('gaps in sequences, order, dedupe windows of sinks, floods after an outage', 'simulation/relays.test.ts', 'whatever fails, dies, hangs or commits late: nothing is lost, lanes keep their order, ids stay the same'),
+  60: tested('gaps in sequences, order, two leaders, dedupe windows of sinks, floods after an outage, metrics that scan', 'store/postgres/outbox.test.ts', 'an event that commits late, with a lower row than what was delivered, is taken nevertheless',
+    ['simulation/relays.test.ts', 'whatever fails, dies, hangs or commits late: nothing is lost, lanes keep their order, ids stay the same'],
+    ['store/postgres/outbox.test.ts', 'a settle and a takeover stand in line: whoever is second sees what the first has written'],
+    ['chaos/relay/smoke.test.ts', 'a leader that stands still is replaced within its lease, and starts no delivery when it goes on'],
+    ['chaos/relay/smoke.test.ts', 'what an outage has left arrives paced: no second sees more than 1.1 times the rate'],
+    ['chaos/relay/brokers.test.ts', 'a reader of committed records sees every event once and in order, whether relay or broker is killed or stands still'],
+    ['sink/sqs-fifo.test.ts', 'an entry has lane, id and content, and as attributes what receivers filter by'],
+    ['sink/sqs-fifo.test.ts', 'what is sent again when SQS may have forgotten its id is counted'],
+    ['store/postgres/outbox.test.ts', 'a take of many lanes, of one long lane, and behind many that rest reads no more than it gives']),
 }
