@@ -12,7 +12,7 @@ export const HOT = ['claim', 'claim-free', 'claim-orphan', 'expire', 'touch', 'c
 const OTHERS = [
   'resolve-completed', 'resolve-not-executed', 'evict', 'forget', 'audit', 'flag', 'doubts', 'reap', 'sweep', 'census', 'secret', 'key-space',
   'keys-by-id', 'keys-by-digest', 'keys-by-operation', 'keys-by-state',
-  'lead', 'resign', 'take', 'settle-delivered', 'settle-failed', 'arrivals', 'outbox-census', 'dead-letters', 'redrive', 'discard', 'outbox-audit',
+  'lead', 'resign', 'take', 'settle-delivered', 'settle-failed', 'arrivals', 'outbox-census', 'dead-letters', 'redrive', 'discard', 'outbox-audit', 'source-position', 'bring',
 ] as const
 
 export type StatementName = (typeof HOT)[number] | (typeof OTHERS)[number]
@@ -58,6 +58,8 @@ export function readStatements(schema: string): Statements {
     redrive: read('redrive'),
     discard: read('discard'),
     'outbox-audit': read('outbox-audit'),
+    'source-position': read('source-position'),
+    bring: read('bring'),
   }
 }
 

@@ -11,7 +11,7 @@ import { USUAL_SIZES } from './folding.ts'
 import { BODY, openReply, recordOf, replyOf, sealFields } from './rows.ts'
 import { Connection, surprised, type Answered, type WrittenCall } from './connection.ts'
 import { EmbeddedOutboxStore } from './outbox-store.ts'
-import { copyOf, NOWHERE, type Answer, type Bodies, type Call, type FoldingSizes, type WiredEvent, type WiredReply } from './wire.ts'
+import { copyOf, NOWHERE, wiredEvents, type Answer, type Bodies, type Call, type FoldingSizes, type WiredReply } from './wire.ts'
 
 export interface EmbeddedStoreOptions {
   /** the folder of the database, its log and its witness; created if it is not there */
@@ -211,7 +211,7 @@ function claimOutcome(answer: Answer, bodies: readonly Uint8Array[], { id, holde
     case 'mismatch': return { kind: 'mismatch', spec: answer[1], parts: answer[2], operationRef: answer[3] }
     case 'uncertain': return { kind: 'uncertain', since: answer[1], cause: answer[2], operationRef: answer[3], fence: answer[4], probe: answer[5], outbox: answer[7], ageMs: answer[6] }
     case 'written': case 'fenced': case 'records': case 'count': case 'census': case 'secret': case 'key-space': case 'eviction': case 'forgetting': case 'audit': case 'failed':
-    case 'leading': case 'following': case 'taken': case 'sinks': case 'letters': case 'redriven': case 'acts': return surprised(answer)
+    case 'leading': case 'following': case 'position': case 'taken': case 'sinks': case 'letters': case 'redriven': case 'acts': return surprised(answer)
     default: return answer satisfies never
   }
 }
@@ -231,10 +231,6 @@ function wiredReply(stored: StoredReply, bodies: Bodies): WiredReply {
   if (stored.kind === 'not-kept') return [stored.status, null, null, NOWHERE]
   const { status, headers, trailers, body } = stored.reply
   return [status, sealFields(headers), sealFields(trailers), bodies.add(body)]
-}
-
-function wiredEvents(events: readonly OutboxEvent[], bodies: Bodies): WiredEvent[] {
-  return events.map(({ id, sink, lane, type, payload, flaw }) => [id, sink, lane, type, bodies.add(payload), flaw])
 }
 
 function weightOf(stored: StoredReply, events: readonly OutboxEvent[]): number {

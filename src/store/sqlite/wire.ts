@@ -1,3 +1,4 @@
+import type { OutboxEvent } from '../../core/event.ts'
 import type { Act, AuditEntry, DoubtCause, Eviction, Forgetting, Parts } from '../../core/record.ts'
 import type { OutboxAnswer, OutboxCall } from './outbox-wire.ts'
 import type { Row } from './rows.ts'
@@ -131,4 +132,8 @@ export function bodyAt(place: Place, bodies: readonly Uint8Array[]): Uint8Array 
 /** A copy: a view would keep the bodies of its whole batch in memory as long as somebody keeps this one. */
 export function copyOf(place: Place, bodies: readonly Uint8Array[]): Uint8Array | null {
   return bodyAt(place, bodies)?.slice() ?? null
+}
+
+export function wiredEvents(events: readonly OutboxEvent[], bodies: Bodies): WiredEvent[] {
+  return events.map(({ id, sink, lane, type, payload, flaw }) => [id, sink, lane, type, bodies.add(payload), flaw])
 }
