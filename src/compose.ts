@@ -17,6 +17,7 @@ import { openStore, type StoreSeams } from './open-store.ts'
 import { Bell } from './relay/bell.ts'
 import { Relays } from './relays.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
+import { Sources } from './sources.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
 import { askToSwitch, passOn, type PassingDependencies } from './request/pass-on.ts'
@@ -67,6 +68,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const { store, replies, wakeups, fleet, outbox } = await openStore({ config, clock, random, meter, journal }, seams)
   const bell = new Bell(wakeups, clock)
   const relays = new Relays({ store: outbox, bell, clock, random, meter: meter.relay, journal })
+  const sources = new Sources({ store: outbox, service: config.service, bell, clock, random, meter: meter.source, journal })
   const policies = await inForce(config, store, journal)
   await relays.start(config.sinks).catch(async (error: unknown) => {
     await relays.stop()
@@ -134,6 +136,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   await upkeep.runOnce()
   upkeep.start()
   doubts.start()
+  await sources.adopt(config.sources)
   const adminAddress = await admin.listen(config.admin.listen)
   const address = await proxy.listen(config.listen)
   journal.info('sidecar.ready', { address, admin: adminAddress, upstream: connections.origin })
@@ -143,7 +146,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   return {
     address, adminAddress,
     // one at a time, each reading the file when it is its turn, so that the last one asked for has the last word
-    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, meter, journal })),
+    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, sources, meter, journal })),
     stop: () => stopped ??= stop(),
   }
 
@@ -160,6 +163,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     for (const attempt of [...underWay, ...passing]) attempt.abort('shutdown')
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
+    await sources.stop()
     await relays.stop()
     await upkeep.stop()
     await doubts.stop()

@@ -4,6 +4,7 @@ import type { KeySpace } from '../core/key-space.ts'
 import type { RedisTarget } from '../core/redis-target.ts'
 import type { Route } from '../core/route.ts'
 import type { SinkSettings } from '../core/sink-settings.ts'
+import type { SourceSettings } from '../core/source-settings.ts'
 import type { Network } from '../core/trusted-peers.ts'
 import type { Address } from './addresses.ts'
 import type { Document } from './schema.ts'
@@ -37,6 +38,8 @@ export interface Config {
   readonly breaker: BreakerSettings | null
   /** in the order of the file; with secrets in them, for connections only */
   readonly sinks: readonly SinkSettings[]
+  /** likewise */
+  readonly sources: readonly SourceSettings[]
   /** what the ids of the keys are made of */
   readonly keySpace: KeySpace
   readonly accept: ReadonlySet<Accepted>

@@ -3,6 +3,7 @@ import { CONSUMER } from './consumer-schema.ts'
 import { OUTBOX } from './outbox-schema.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { SINK } from './sinks-schema.ts'
+import { SOURCES } from './sources-schema.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts'
 
 /*
@@ -212,6 +213,7 @@ export const SCHEMA = {
       type: 'object', additionalProperties: SINK, examples: ['{payments: {webhook: {url: https://hooks.example.com/onceward}}}'],
       description: 'Where events go, by name; a route says with `outbox.sink` which one it means. Each has exactly one of `webhook`, `kafka` and `sqs`.',
     },
+    outbox: SOURCES,
     accept: {
       type: 'array', uniqueItems: true, items: { enum: ['frees-old-keys'] }, default: [],
       description: '`frees-old-keys`: lets a start or a reload change the service, a scope or a key source although keys that were used before are then not found any more, and run again when they are retried. Take it out afterwards.',

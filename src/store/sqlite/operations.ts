@@ -5,8 +5,9 @@ import type { Act, AuditEntry, Claim, ClaimOutcome, ClaimRequest, Completion, Wr
 import { isFree, onAbandon, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../core/transition.ts'
 import type { KeyRows, Found } from './key-rows.ts'
 import { performOutbox } from './outbox-operations.ts'
+import type { WiredEvent } from './outbox-wire.ts'
 import { BODY, columnsOf, replyOf, sealedText, type Row } from './rows.ts'
-import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredEvent, type WiredReply } from './wire.ts'
+import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredReply } from './wire.ts'
 
 const NOTHING = new Uint8Array(0)
 

@@ -3,9 +3,9 @@ import { fateAfter, fateAfterRedrive } from '../../core/event-fate.ts'
 import type { DeadLetterFilter, EventEnd, Lead, OutboxAct, SinkCensus } from '../../core/outbox.ts'
 import type { Act } from '../../core/record.ts'
 import type { StoredEvent } from './event-rows.ts'
-import type { OutboxAnswer, OutboxCall } from './outbox-wire.ts'
+import type { OutboxAnswer, OutboxCall, WiredEvent } from './outbox-wire.ts'
 import type { KeyRows } from './key-rows.ts'
-import type { Answer, Bodies, WiredEvent } from './wire.ts'
+import type { Answer, Bodies } from './wire.ts'
 
 /** Lanes that are looked at for each that is wanted: no call is to hold up the claims behind it. */
 const LOOKS_PER_LANE = 4

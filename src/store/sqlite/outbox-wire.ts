@@ -1,8 +1,9 @@
 import type { DeadLetter, DeadLetterFilter, EventEnd, OutboxAct, Redriven, SinkCensus, WaitingEvent } from '../../core/outbox.ts'
 import type { Act } from '../../core/record.ts'
-import type { WiredEvent } from './wire.ts'
 
 /* What the outbox says across the threads; payloads travel among the bodies, and a number is a payload's place there, see wire.ts. */
+
+export type WiredEvent = [id: string, sink: string, lane: string, type: string, payload: number, flaw: string | null]
 
 export type OutboxCall =
   | ['lead', sink: string, holder: string, leaseMs: number]

@@ -1,6 +1,6 @@
 import type { OutboxEvent } from '../../core/event.ts'
 import type { Act, AuditEntry, DoubtCause, Eviction, Forgetting, Parts } from '../../core/record.ts'
-import type { OutboxAnswer, OutboxCall } from './outbox-wire.ts'
+import type { OutboxAnswer, OutboxCall, WiredEvent } from './outbox-wire.ts'
 import type { Row } from './rows.ts'
 
 /*
@@ -13,7 +13,6 @@ export type Place = number
 
 /** A reply as three columns and a body; `headers` null: the body was not kept. */
 export type WiredReply = [status: number, headers: string | null, trailers: string | null, body: Place]
-export type WiredEvent = [id: string, sink: string, lane: string, type: string, payload: Place, flaw: string | null]
 
 export type Call =
   | ['claim', id: string, keyDigest: string, operationRef: string, fingerprint: string, spec: string, parts: Parts, holder: string, route: string,

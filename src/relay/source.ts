@@ -1,0 +1,202 @@
+import { backoffMs } from '../core/backoff.ts'
+import type { OutboxStore, Ringer } from '../core/outbox-ports.ts'
+import { StoreUnavailable, type Clock, type Journal, type Random } from '../core/ports.ts'
+import { judgePage, positionText, readPosition, type Gap, type Position } from '../core/source.ts'
+import { sourceEvent } from '../core/source-event.ts'
+import { SourceTrouble, type SourceMeter, type SourceTable } from '../core/source-ports.ts'
+import type { SourceSettings } from '../core/source-settings.ts'
+import { Nudge } from './nudge.ts'
+import { Term } from './term.ts'
+
+/*
+ * Brings the rows of an application's own outbox table into ours. Every process of a fleet has one such reader for each source, and one of
+ * them leads, under a lease as relays have it.
+ *
+ *     follow --granted--> where does reading stand? --> look --> judge --> commit events and position, in one transaction --> look ...
+ *        ^                                               '--trouble of the table or the store--> pause, with jitter, and look again
+ *        '------------- the term is over, or somebody else has read on (fenced) -----------------------------'
+ *
+ * Each row becomes an event exactly once: whoever dies between look and commit leaves the position where it was, and a commit whose result is
+ * unknown is repeated from the same position, which finds that it has moved.
+ */
+
+export interface SourceDependencies {
+  readonly settings: SourceSettings
+  readonly table: SourceTable
+  readonly service: string
+  readonly store: Pick<OutboxStore, 'lead' | 'resign' | 'position' | 'bring'>
+  readonly bell: Ringer
+  readonly clock: Clock
+  readonly random: Pick<Random, 'uniform' | 'token'>
+  readonly meter: SourceMeter
+  readonly journal: Pick<Journal, 'info' | 'warn' | 'error'>
+}
+
+/** After a failure: of the application's database, or of our store. */
+const AGAIN = { baseMs: 500, capMs: 15_000, jitter: 'equal' } as const
+/** While something missing holds up what is above it, it is looked for sooner. */
+const HELD_POLL_MS = 50
+const FOLLOW_JITTER_MS = 250
+
+/** What one look has done; `more`: there is no reason to wait before the next one. */
+export interface Looked {
+  readonly taken: number
+  readonly held: number
+  readonly more: boolean
+}
+
+export class SourceReader {
+  readonly #deps: SourceDependencies
+  readonly #holder: string
+  readonly #nudge: Nudge
+  #living: Promise<void> | null = null
+  #stopping = false
+  /** where reading stands by the store, as text and as what it says; null: to be asked for */
+  #stands: { readonly text: string | null, readonly position: Position } | null = null
+  #held: readonly Gap[] = []
+  #trouble: string | null = null
+
+  constructor(deps: SourceDependencies) {
+    this.#deps = deps
+    this.#holder = deps.random.token(16)
+    this.#nudge = new Nudge(deps.clock)
+  }
+
+  start(): void {
+    this.#living ??= this.#live()
+  }
+
+  /** What was read is committed; nothing more is read. May be called twice. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#nudge.nudge()
+    await this.#living
+    await this.#deps.table.close()
+  }
+
+  /** One look under this term; 'over' if somebody else leads, or has read on. Rejects with StoreUnavailable or SourceTrouble. */
+  async look(term: Term): Promise<Looked | 'over'> {
+    const { settings, table, store, service, bell, meter } = this.#deps
+    const { text, position } = this.#stands ??= await this.#standing()
+    const page = await table.read(position)
+    const judged = judgePage(position, this.#held, page, settings)
+    const events = judged.taken.map((row) => sourceEvent(row, settings, { service, timeMs: page.at }))
+    const next = positionText(judged.position)
+    if (next !== text) {
+      if (!term.trusted) return 'over'
+      if (await store.bring(term.lead, settings.name, { events, from: text, to: next }) === 'fenced') return 'over'
+      this.#stands = { text: next, position: judged.position }
+      if (events.length > 0) bell.ring(settings.sink)
+      this.#count(page.late.length, events)
+    }
+    this.#held = judged.held
+    meter.stands(settings.name, { position: judged.position, held: judged.held })
+    this.#tell(judged.overdue, page.late.length)
+    return { taken: events.length, held: judged.held.length, more: page.isFull && events.length > 0 }
+  }
+
+  async #live(): Promise<void> {
+    for (let failures = 0; !this.#stopping;) {
+      try {
+        const term = await this.#granted()
+        if (term !== null) await this.#lead(term)
+        failures = 0
+      } catch (error) {
+        this.#report(error)
+        await this.#nudge.wait(backoffMs(AGAIN, failures, 0, this.#deps.random.uniform()))
+        failures += 1
+      }
+    }
+  }
+
+  async #granted(): Promise<Term | null> {
+    const { store, settings, clock, random, meter } = this.#deps
+    const issuedAtMs = clock.monotonicMs()
+    const leadership = await store.lead(leaseOf(settings.name), this.#holder, settings.leaseMs)
+    switch (leadership.kind) {
+      case 'leading': return new Term(leadership.lead, issuedAtMs, { store, clock, random, leaseMs: settings.leaseMs })
+      case 'following':
+        meter.reads(settings.name, 'following')
+        await this.#nudge.wait(leadership.againMs + random.uniform() * FOLLOW_JITTER_MS)
+        return null
+      default: return leadership satisfies never
+    }
+  }
+
+  async #lead(term: Term): Promise<void> {
+    const { store, settings, journal } = this.#deps
+    journal.info('source.leads', { source: settings.name, fence: term.lead.fence })
+    this.#stands = null
+    this.#held = []
+    void term.over.then(() => this.#nudge.nudge())
+    try {
+      await this.#lookAfterLook(term)
+    } finally {
+      const resigns = term.trusted
+      term.end('stopped')
+      journal.info('source.leads-no-more', { source: settings.name, fence: term.lead.fence, why: await term.over })
+      if (resigns) await store.resign(term.lead)
+    }
+  }
+
+  async #lookAfterLook(term: Term): Promise<void> {
+    const { settings, random, meter } = this.#deps
+    for (let failures = 0; term.trusted && !this.#stopping;) {
+      try {
+        const looked = await this.look(term)
+        if (looked === 'over') return
+        failures = 0
+        this.#trouble = null
+        meter.reads(settings.name, 'reading')
+        if (!looked.more) await this.#nudge.wait((looked.held > 0 ? Math.min(HELD_POLL_MS, settings.pollMs) : settings.pollMs) * (0.75 + random.uniform() / 2))
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable) && !(error instanceof SourceTrouble)) throw error
+        if (error instanceof StoreUnavailable) this.#stands = null // what was committed is read again
+        this.#report(error)
+        await this.#nudge.wait(backoffMs(AGAIN, failures, 0, random.uniform()))
+        failures += 1
+      }
+    }
+  }
+
+  async #standing(): Promise<{ readonly text: string | null, readonly position: Position }> {
+    const { store, table, settings } = this.#deps
+    const text = await store.position(settings.name)
+    if (text === null) return { text, position: await table.beginning() }
+    const position = readPosition(text)
+    if (position === undefined) throw new SourceTrouble('how far it was read was written down by another version, and this one cannot read it')
+    return { text, position }
+  }
+
+  #count(late: number, events: readonly { readonly flaw: string | null }[]): void {
+    const { settings: { name }, meter } = this.#deps
+    const unbuilt = events.filter(({ flaw }) => flaw !== null).length
+    meter.brought(name, 'unbuilt', unbuilt)
+    meter.brought(name, 'late', late)
+    meter.brought(name, 'taken', Math.max(0, events.length - unbuilt - late))
+  }
+
+  #tell(overdue: number, late: number): void {
+    const { settings: { name, holdMs }, journal } = this.#deps
+    if (overdue > 0) journal.warn('source.passed-missing', { source: name, gaps: overdue, heldSeconds: holdMs / 1000 })
+    if (late > 0) journal.info('source.came-late', { source: name, rows: late })
+  }
+
+  /** Once for each cause, as long as it stays the same. */
+  #report(error: unknown): void {
+    const { settings: { name }, journal, meter } = this.#deps
+    meter.reads(name, 'in-trouble')
+    if (!(error instanceof StoreUnavailable) && !(error instanceof SourceTrouble)) {
+      journal.error('source.defect', { source: name, error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+      return
+    }
+    if (this.#trouble === error.message) return
+    this.#trouble = error.message
+    journal.warn('source.interrupted', { source: name, error: error.message })
+  }
+}
+
+/** No sink can have this name. */
+function leaseOf(source: string): string {
+  return `source:${source}`
+}
