@@ -9,7 +9,7 @@ export function sourceGrants({ name, url, table, columns }: SourceSettings): str
   const database = databaseOf(url)
   const read = [...new Set(Object.values(columns).filter((column: string | null) => column !== null))].map(quoted)
   return [
-    `  source ${name} reads ${table.join('.')} with SELECT alone:`,
+    `  source ${name} reads ${table.join('.')} and may do nothing else there:`,
     ...(database === null ? [] : [`    GRANT CONNECT ON DATABASE ${quoted(database)} TO reader;`]),
     `    GRANT USAGE ON SCHEMA ${quoted(schema)} TO reader;`,
     `    GRANT SELECT (${read.join(', ')}) ON ${quoted(schema)}.${quoted(relation)} TO reader;`,

@@ -9,7 +9,7 @@ export const SOURCE = {
   type: 'object', additionalProperties: false, required: ['postgres', 'table', 'order', 'sink'],
   examples: ['{postgres: "${APP_DATABASE_URL}", table: outbox, preset: debezium, order: seq, sink: payments}'],
   properties: {
-    postgres: { type: 'string', format: 'postgres-url', pattern: '^postgres(ql)?://', description: 'The application\'s database, one host, from a variable. The role needs SELECT on the columns and no more: `onceward check` prints the statements.', examples: ['${APP_DATABASE_URL}'] },
+    postgres: { type: 'string', format: 'postgres-url', pattern: '^postgres(ql)?://', description: 'The application\'s database, one host, from a variable. The role needs to read these columns and no more: `onceward check` prints the statements.', examples: ['${APP_DATABASE_URL}'] },
     table: { type: 'string', format: 'sql-table', description: 'The table, with its schema if it is not on the search path: `outbox`, `shop.outbox`. In upper and lower case as the database has it; parts with dots or quotes in double quotes.', examples: ['shop.outbox'] },
     preset: { enum: ['debezium'], description: 'The columns of Debezium\'s outbox: `id`, `aggregateid` (the lane), `type`, `payload`. What `columns` says goes before it.' },
     order: { ...COLUMN, description: 'The column that numbers the rows: an identity column (smallint, integer or bigint), with an index.', examples: ['seq'] },

@@ -1,5 +1,6 @@
 import { SourceTrouble } from '../core/source-ports.ts'
 import type { SourceSettings } from '../core/source-settings.ts'
+import { statement } from './look.ts'
 import { quotedTable } from './names.ts'
 
 /** What the columns of a table are, by their names. */
@@ -10,20 +11,14 @@ export interface Described {
 
 type Ask = (text: string, values: string[]) => Promise<readonly (readonly (string | null)[])[]>
 
-const SERVER = 'select pg_is_in_recovery()'
-const COLUMNS = `select a.attname, format_type(a.atttypid, null),
-       exists (select from pg_catalog.pg_index i where i.indrelid = a.attrelid and i.indkey[0] = a.attnum) or c.relkind = 'v'
-  from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
- where c.oid = to_regclass($1)`
-
 const NUMBERS: ReadonlySet<string> = new Set(['smallint', 'integer', 'bigint'])
 const TIMES = /^timestamp(?:\(\d\))? with(?:out)? time zone$/
 
 /** Rejects with SourceTrouble, and with every reason at once, for a table that cannot be read as it is configured. */
 export async function describeTable(ask: Ask, { table, columns }: Pick<SourceSettings, 'table' | 'columns'>): Promise<Described> {
-  const [[inRecovery] = []] = await ask(SERVER, [])
+  const [[inRecovery] = []] = await ask(statement('replica'), [])
   if (inRecovery === 't') throw new SourceTrouble('this server is a replica: what its transactions prove about missing numbers is not what the primary\'s do')
-  const found = await ask(COLUMNS, [quotedTable(table)])
+  const found = await ask(statement('columns'), [quotedTable(table)])
   if (found.length === 0) throw new SourceTrouble(`there is no table ${quotedTable(table)}, or this role may not see its schema`)
   const types = new Map(found.map(([name, type]) => [name ?? '', type ?? '']))
   const wrong = [

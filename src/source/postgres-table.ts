@@ -4,7 +4,7 @@ import { positionAtBeginning, positionAtEnd, type Page, type Position } from '..
 import { SourceTrouble, type SourceTable } from '../core/source-ports.ts'
 import type { SourceRow, SourceSettings } from '../core/source-settings.ts'
 import { describeTable } from './describe-table.ts'
-import { lookOf, type Look } from './look.ts'
+import { lookOf, statement, type Look } from './look.ts'
 import { pageOf } from './page.ts'
 
 /** What connecting, and one look, may take. */
@@ -72,11 +72,11 @@ export class PostgresTable implements SourceTable {
     client.on('error', () => undefined) // the query that is out, or the next one, says so
     try {
       await client.connect()
-      await client.query('set default_transaction_read_only = on')
+      await client.query(statement('read-only'))
       const described = await describeTable((text, values) => rows(client, text, values), this.#settings)
       for (const warning of described.warnings) this.#warn(warning)
       if (this.#closed) throw new SourceTrouble('the source is closed')
-      return { client, look: lookOf(this.#settings, described, MOST_PAYLOAD_BYTES) }
+      return { client, look: lookOf(this.#settings, described.types, MOST_PAYLOAD_BYTES) }
     } catch (error) {
       void client.end().catch(() => undefined)
       throw error

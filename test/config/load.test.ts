@@ -25,6 +25,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     budgets: new Map([['default', { ratio: 0.2, minPerSecond: 10, windowMs: 10_000, shared: false, maxInFlight: 256 }]]),
     breaker: null,
     sinks: [],
+    sources: [],
   })
   t.strictSame(routes.map(({ name, methods, host, path, action }) => [name, methods && [...methods], host, path, action.kind]), [
     ['default', ['POST', 'PATCH'], null, ['*'], 'guard'],
