@@ -18,7 +18,7 @@ export interface Gap {
   readonly to: bigint
   /** milliseconds since the epoch by the clock of the application's database */
   readonly noticedAt: number
-  /** no transaction with this id had begun at the second look; null before it */
+  /** whoever ran at the second look has a smaller id; null before it */
   readonly horizon: bigint | null
 }
 
@@ -41,9 +41,10 @@ export interface Page<Row extends Numbered> {
   readonly late: readonly Row[]
   /** there may be more above */
   readonly isFull: boolean
-  /** the oldest transaction that ran, and the next one that will: ids without wraparound */
+  /** no transaction with a smaller id ran: ids without wraparound */
   readonly xmin: bigint
-  readonly xmax: bigint
+  /** an id that was given out after the look had begun, so that all that ran have smaller ones; null where nobody asked for it. (The end of the snapshot would not do: it is the end of those that have ended.) */
+  readonly mark: bigint | null
   /** when it was read, by the same clock as `noticedAt` */
   readonly at: number
 }
@@ -123,8 +124,13 @@ function inherited({ from, to }: Range, held: readonly Gap[], page: Page<Numbere
   return before === undefined ? { from, to, noticedAt: page.at, horizon: null } : seenAgain({ ...before, from, to }, page)
 }
 
-function seenAgain(gap: Gap, { xmax, at }: Page<Numbered>): Gap {
-  return gap.horizon === null && at >= gap.noticedAt + SECOND_LOOK_MS ? { ...gap, horizon: xmax } : gap
+function seenAgain(gap: Gap, { mark, at }: Page<Numbered>): Gap {
+  return gap.horizon === null && at >= gap.noticedAt + SECOND_LOOK_MS ? { ...gap, horizon: mark } : gap
+}
+
+/** Whether the next look should ask for a mark: each one uses up a transaction id. */
+export function wantsMark({ gaps }: Position, held: readonly Gap[]): boolean {
+  return [...gaps, ...held].some(({ horizon }) => horizon === null)
 }
 
 /** Every transaction that ran at the second look has ended. */

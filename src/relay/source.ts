@@ -1,7 +1,7 @@
 import { backoffMs } from '../core/backoff.ts'
 import type { OutboxStore, Ringer } from '../core/outbox-ports.ts'
 import { StoreUnavailable, type Clock, type Journal, type Random } from '../core/ports.ts'
-import { judgePage, positionText, readPosition, type Gap, type Position } from '../core/source.ts'
+import { judgePage, positionText, readPosition, wantsMark, type Gap, type Position } from '../core/source.ts'
 import { sourceEvent } from '../core/source-event.ts'
 import { SourceTrouble, type SourceMeter, type SourceTable } from '../core/source-ports.ts'
 import type { SourceSettings } from '../core/source-settings.ts'
@@ -78,7 +78,7 @@ export class SourceReader {
   async look(term: Term): Promise<Looked | 'over'> {
     const { settings, table, store, service, bell, meter } = this.#deps
     const { text, position } = this.#stands ??= await this.#standing()
-    const page = await table.read(position)
+    const page = await table.read(position, wantsMark(position, this.#held))
     const judged = judgePage(position, this.#held, page, settings)
     const events = judged.taken.map((row) => sourceEvent(row, settings, { service, timeMs: page.at }))
     const next = positionText(judged.position)

@@ -13,7 +13,7 @@ export function pageOf(found: readonly Row[], batch: number): Page<SourceRow> {
   const cut = (rows: readonly Row[]): boolean => Number(rows[0]?.[10] ?? 0) > rows.length || rows.length >= batch
   return {
     rows: inOrder(above), late: inOrder(late), isFull: cut(above) || cut(late),
-    xmin: BigInt(snapshot[1] ?? 0), xmax: BigInt(snapshot[2] ?? 0), at: Number(snapshot[3]),
+    xmin: BigInt(snapshot[1] ?? 0), mark: snapshot[2] === null || snapshot[2] === undefined ? null : BigInt(snapshot[2]), at: Number(snapshot[3]),
   }
 }
 

@@ -40,13 +40,13 @@ export class PostgresTable implements SourceTable {
       const [[smallest = null, largest = null] = []] = await rows(client, look.bounds, [])
       if (this.#settings.begin === 'oldest' || largest === null) return positionAtBeginning(smallest === null ? null : BigInt(smallest))
       const from = BigInt(largest) - BigInt(RECENT)
-      return positionAtEnd(pageOf(await rows(client, look.read, [String(from), RECENT, '{}', '{}']), RECENT))
+      return positionAtEnd(pageOf(await rows(client, look.read, [String(from), RECENT, '{}', '{}', 'false']), RECENT))
     })
   }
 
-  async read({ cursor, gaps }: Position): Promise<Page<SourceRow>> {
+  async read({ cursor, gaps }: Position, marked: boolean): Promise<Page<SourceRow>> {
     return this.#during(async ({ client, look }) => pageOf(await rows(client, look.read, [
-      String(cursor), this.#settings.batch, `{${gaps.map(({ from }) => from).join(',')}}`, `{${gaps.map(({ to }) => to).join(',')}}`,
+      String(cursor), this.#settings.batch, `{${gaps.map(({ from }) => from).join(',')}}`, `{${gaps.map(({ to }) => to).join(',')}}`, String(marked),
     ]), this.#settings.batch))
   }
 

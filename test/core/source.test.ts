@@ -7,9 +7,9 @@ function rows(...orders: number[]): Numbered[] {
   return orders.map((order) => ({ order: BigInt(order) }))
 }
 
-/** `running`: the oldest transaction that runs, of all those before `next`; null for none. */
+/** `running`: the oldest transaction that runs, null for none; `next`: the id that the look took. */
 function page(at: number, above: readonly Numbered[], { running = null, next = 100, late = [] }: { running?: number | null, next?: number, late?: readonly Numbered[] } = {}): Page<Numbered> {
-  return { rows: above, late, isFull: false, xmin: BigInt(running ?? next), xmax: BigInt(next), at }
+  return { rows: above, late, isFull: false, xmin: BigInt(running ?? next), mark: BigInt(next), at }
 }
 
 function orders({ taken }: Judgement<Numbered>): number[] {
