@@ -1,0 +1,175 @@
+import { test } from 'tap'
+import { StoreUnavailable } from '../../src/core/ports.ts'
+import type { Page, Position } from '../../src/core/source.ts'
+import { SourceTrouble, type SourceTable } from '../../src/core/source-ports.ts'
+import type { SourceRow } from '../../src/core/source-settings.ts'
+import { SourceReader, type SourceDependencies } from '../../src/relay/source.ts'
+import { Term } from '../../src/relay/term.ts'
+import { sourceSettings } from '../support/application-table.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { MemoryOutboxStore } from '../support/memory-outbox-store.ts'
+
+/** A table as a test writes it: rows that are visible, and whether a transaction runs. */
+class ScriptedTable implements SourceTable {
+  readonly #clock: FakeClock
+  visible: number[] = []
+  trouble: string | null = null
+  looks = 0
+  closed = false
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock
+  }
+
+  beginning: SourceTable['beginning'] = () => Promise.resolve({ cursor: 0n, gaps: [] })
+
+  read: SourceTable['read'] = async ({ cursor, gaps }: Position, marked: boolean): Promise<Page<SourceRow>> => {
+    this.looks += 1
+    if (this.trouble !== null) throw new SourceTrouble(this.trouble)
+    const rows = this.visible.toSorted((a, b) => a - b).map(rowOf)
+    return {
+      rows: rows.filter(({ order }) => order > cursor), late: rows.filter(({ order }) => gaps.some(({ from, to }) => from <= order && order <= to)),
+      isFull: false, xmin: 100n, mark: marked ? 100n : null, at: this.#clock.wallMs(),
+    }
+  }
+
+  close: SourceTable['close'] = async () => { this.closed = true }
+}
+
+function rowOf(order: number): SourceRow {
+  return { order: BigInt(order), id: `e${order}`, lane: 'a', type: 'x', time: null, traceparent: null, payload: { kind: 'none' } }
+}
+
+/** In steps, each of which lets what was woken go on. */
+async function pass(clock: FakeClock, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 250) await clock.advance(250)
+}
+
+interface Scene {
+  readonly clock: FakeClock
+  readonly store: MemoryOutboxStore
+  readonly table: ScriptedTable
+  readonly log: string[]
+  readonly rung: string[]
+  reader(table?: SourceTable): SourceReader
+  term(holder?: string): Promise<Term>
+  events(): Promise<string[]>
+}
+
+function scene(): Scene {
+  const clock = new FakeClock()
+  const store = new MemoryOutboxStore(clock)
+  const table = new ScriptedTable(clock)
+  const log: string[] = []
+  const rung: string[] = []
+  const note = (event: string, detail: Readonly<Record<string, string | number>>): void => { log.push(`${event} ${String(detail['error'] ?? detail['gaps'] ?? detail['rows'] ?? '')}`.trim()) }
+  const deps = (of: SourceTable): SourceDependencies => ({
+    settings: sourceSettings('postgres://none'), table: of, service: 'shop', store, clock, bell: { ring: (sink) => { rung.push(sink) } },
+    random: { uniform: () => 0.5, token: () => 'me' },
+    meter: { sources: () => undefined, brought: () => undefined, stands: () => undefined, reads: () => undefined },
+    journal: { info: note, warn: note, error: note },
+  })
+  return {
+    clock, store, table, log, rung,
+    reader: (of = table) => new SourceReader(deps(of)),
+    async term(holder = 'me') {
+      const leadership = await store.lead('source:orders', holder, 10_000)
+      if (leadership.kind !== 'leading') throw new Error('somebody else leads')
+      return new Term(leadership.lead, clock.monotonicMs(), { store, clock, random: { uniform: () => 0.5 }, leaseMs: 10_000 })
+    },
+    async events() {
+      const { events } = await store.take({ sink: 'payments', after: null, lanes: 100, perLane: 100, bytes: 1e6, busy: [] })
+      return events.map(({ id }) => id)
+    },
+  }
+}
+
+test('a look commits events and position, rings the bell, and a look that finds nothing new writes nothing', async (t) => {
+  const { table, store, rung, reader, term, events } = scene()
+  table.visible = [1, 2]
+  const [one, term1] = [reader(), await term()]
+  t.strictSame(await one.look(term1), { taken: 2, held: 0, more: false })
+  t.strictSame([await events(), rung], [['orders:e1', 'orders:e2'], ['payments']])
+  store.outage = 'no'
+  t.strictSame(await one.look(term1), { taken: 0, held: 0, more: false }, 'not even asked')
+  term1.end('stopped')
+})
+
+test('what is missing is waited for, and taken in its place', async (t) => {
+  const { clock, table, reader, term, events } = scene()
+  table.visible = [1, 3]
+  const [one, term1] = [reader(), await term()]
+  t.strictSame(await one.look(term1), { taken: 1, held: 1, more: false })
+  table.visible = [1, 2, 3]
+  await clock.advance(50)
+  t.strictSame(await one.look(term1), { taken: 2, held: 0, more: false })
+  t.strictSame(await events(), ['orders:e1', 'orders:e2', 'orders:e3'])
+  term1.end('stopped')
+})
+
+test('a commit whose result nobody knows is found when reading goes on: nothing comes twice', async (t) => {
+  const { store, table, reader, term, events } = scene()
+  table.visible = [1, 2]
+  const [one, term1] = [reader(), await term()]
+  const bring = store.bring
+  store.bring = async (...call) => {
+    await bring(...call)
+    store.bring = bring
+    throw new StoreUnavailable('unknown', 'the connection was lost')
+  }
+  await t.rejects(one.look(term1), /the connection was lost/)
+  table.visible = [1, 2, 3]
+  t.equal(await one.look(term1), 'over', 'what stands there is not where this one began: it asks again')
+  const two = reader()
+  t.strictSame(await two.look(term1), { taken: 1, held: 0, more: false })
+  t.strictSame(await events(), ['orders:e1', 'orders:e2', 'orders:e3'])
+  term1.end('stopped')
+})
+
+test('a leader that was superseded while it read brings nothing', async (t) => {
+  const { clock, table, reader, term, events } = scene()
+  const [one, term1] = [reader(), await term()]
+  t.match(await one.look(term1), { taken: 0 })
+  clock.jump(11_000)
+  const term2 = await term('other')
+  table.visible = [1]
+  t.equal(await one.look(term1), 'over', 'it knows that its trust has ended')
+  t.strictSame(await reader().look(term2), { taken: 1, held: 0, more: false })
+  t.strictSame(await events(), ['orders:e1'])
+  term2.end('stopped')
+})
+
+test('trouble is told once for each cause, reading goes on when it is over, and a stop closes the table', async (t) => {
+  const { clock, table, log, reader, events } = scene()
+  table.trouble = '42501: permission denied'
+  const one = reader()
+  one.start()
+  await pass(clock, 60_000)
+  t.ok(table.looks >= 4 && table.looks < 120, `${table.looks} looks in a minute`)
+  t.strictSame(log.filter((line) => line.startsWith('source.interrupted')), ['source.interrupted 42501: permission denied'])
+  table.trouble = 'ECONNREFUSED'
+  await pass(clock, 60_000)
+  t.equal(log.filter((line) => line.startsWith('source.interrupted')).length, 2)
+  table.trouble = null
+  table.visible = [1]
+  await pass(clock, 30_000)
+  t.strictSame(await events(), ['orders:e1'])
+  await one.stop()
+  t.equal(table.closed, true)
+  await one.stop()
+})
+
+test('a position that another version wrote is trouble, and not a beginning', async (t) => {
+  const { store, table, log, reader, term, clock, events } = scene()
+  const term1 = await term()
+  await store.bring(term1.lead, 'orders', { events: [], from: null, to: '{"v":9}' })
+  term1.end('stopped')
+  await store.resign(term1.lead)
+  table.visible = [1]
+  const one = reader()
+  one.start()
+  await pass(clock, 10_000)
+  await one.stop()
+  t.match(log.join('\n'), 'written down by another version')
+  t.strictSame(await events(), [])
+})
