@@ -51,9 +51,9 @@ interface Scene {
   readonly table: ScriptedTable
   readonly log: string[]
   readonly rung: string[]
-  reader(table?: SourceTable): SourceReader
-  term(holder?: string): Promise<Term>
-  events(): Promise<string[]>
+  readonly reader: (table?: SourceTable) => SourceReader
+  readonly term: (holder?: string) => Promise<Term>
+  readonly events: () => Promise<string[]>
 }
 
 function scene(): Scene {
@@ -111,7 +111,7 @@ test('a commit whose result nobody knows is found when reading goes on: nothing 
   const { store, table, reader, term, events } = scene()
   table.visible = [1, 2]
   const [one, term1] = [reader(), await term()]
-  const bring = store.bring
+  const { bring } = store
   store.bring = async (...call) => {
     await bring(...call)
     store.bring = bring

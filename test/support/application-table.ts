@@ -7,11 +7,11 @@ import { postgresUrl } from './services/postgres.ts'
 export interface ApplicationTable {
   readonly url: string
   /** of the application, which owns the table */
-  query(sql: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>
+  readonly query: (sql: string, values?: readonly unknown[]) => Promise<Record<string, unknown>[]>
   /** a connection of the application, for transactions of its own */
-  connect(): Promise<Client>
+  readonly connect: () => Promise<Client>
   /** a role that may do what `onceward check` says and no more; its URL */
-  reader(columns: string, table?: string): Promise<string>
+  readonly reader: (columns: string, table?: string) => Promise<string>
 }
 
 export const DEBEZIUM_TABLE = 'create table outbox (seq bigint generated always as identity primary key, id uuid not null default gen_random_uuid(), aggregatetype text not null, aggregateid text not null, type text not null, payload jsonb)'
