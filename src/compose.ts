@@ -132,6 +132,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   meter.observeEach('onceward_retry_budget_balance', 'Retries that this process could pay for now, by budget.', 'budget', () => pools.balances())
   meter.observeEach('onceward_retries_in_flight', 'Retries under way, their delays included, by the budget that paid for them.', 'budget', () => pools.underWay())
   meter.observe('onceward_breaker_state', 'Whether the upstream is asked: 0 yes, 1 one request finds out, 2 no.', () => (breaker === null ? 0 : BREAKER_STATES[breaker.state]))
+  meter.observeEach('onceward_source_lag_seconds', 'For how long rows of an application\'s outbox table have been waiting to be taken, because something below them is missing, they are many, or the table cannot be read; 0 where another process reads.', 'source', () => sources.lags())
   systemDelay.start()
   await upkeep.runOnce()
   upkeep.start()

@@ -1,13 +1,14 @@
-import type { OutboxStore, Ringer } from './core/outbox-ports.ts'
+import type { OutboxStore } from './core/outbox-ports.ts'
 import type { Clock, Journal, Random } from './core/ports.ts'
 import type { SourceMeter } from './core/source-ports.ts'
 import type { SourceSettings } from './core/source-settings.ts'
+import type { Bell } from './relay/bell.ts'
 import { SourceReader } from './relay/source.ts'
 
 export interface SourcesDependencies {
   readonly store: OutboxStore
   readonly service: string
-  readonly bell: Ringer
+  readonly bell: Bell
   readonly clock: Clock
   readonly random: Random
   readonly meter: SourceMeter
@@ -38,6 +39,11 @@ export class Sources {
     this.#deps.meter.sources([...this.#running.keys()])
   }
 
+  /** For how long something has been waiting to be taken, by source. */
+  lags(): [source: string, seconds: number][] {
+    return [...this.#running].map(([name, { reader }]) => [name, reader.lagMs / 1000])
+  }
+
   /** All at once: each commits what it has read, and resigns. */
   async stop(): Promise<void> {
     this.#stopped = true
@@ -48,7 +54,7 @@ export class Sources {
   async #start(settings: SourceSettings): Promise<void> {
     const { PostgresTable } = await import('./source/postgres-table.ts')
     if (this.#stopped) return
-    const table = new PostgresTable(settings, (detail) => this.#deps.journal.warn('source.warning', { source: settings.name, warning: detail }))
+    const table = new PostgresTable(settings, this.#deps.clock, (detail) => this.#deps.journal.warn('source.warning', { source: settings.name, warning: detail }))
     const reader = new SourceReader({ ...this.#deps, settings, table })
     this.#running.set(settings.name, { text: JSON.stringify(settings), reader })
     reader.start()

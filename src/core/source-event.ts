@@ -19,6 +19,10 @@ export interface SourceContext {
 const LONGEST_ID_BYTES = 128
 const LONGEST_TYPE_BYTES = 256
 
+/** The years 1 to 9999, which RFC 3339 can write. A database has others, and infinity. */
+const EARLIEST_MS = -62_135_596_800_000
+const LATEST_MS = 253_402_300_799_999
+
 export function sourceEvent(row: SourceRow, { name, sink, type: constant, columns }: Pick<SourceSettings, 'name' | 'sink' | 'type' | 'columns'>, { service, timeMs }: SourceContext): OutboxEvent {
   const own = columns.id === null ? null : row.id
   const wrongId = columns.id !== null && own === null ? 'id: it is null' : own === null ? null : flawOfText('id', own, LONGEST_ID_BYTES)
@@ -28,10 +32,11 @@ export function sourceEvent(row: SourceRow, { name, sink, type: constant, column
   const wrongLane = columns.lane === null ? null : row.lane === null ? 'lane: it is null' : flawOfLane(row.lane)
   const lane = columns.lane === null || row.lane === null || wrongLane !== null ? id : row.lane
   const data = dataOf(row.payload)
-  const flaw = wrongId ?? wrongType ?? wrongLane ?? (typeof data === 'string' ? data : null)
+  const isTime = row.time === null || (row.time >= EARLIEST_MS && row.time <= LATEST_MS)
+  const flaw = wrongId ?? wrongType ?? wrongLane ?? (isTime ? null : 'time: it is not between the years 1 and 9999') ?? (typeof data === 'string' ? data : null)
   const front: Member[] = [
     ['specversion', '"1.0"'], ['id', JSON.stringify(id)], ['source', JSON.stringify(`urn:onceward:${service}`)], ['type', JSON.stringify(type ?? 'unknown')],
-    ['time', JSON.stringify(new Date(row.time ?? timeMs).toISOString())], ['partitionkey', JSON.stringify(lane)],
+    ['time', JSON.stringify(new Date(isTime ? row.time ?? timeMs : timeMs).toISOString())], ['partitionkey', JSON.stringify(lane)],
     ...(row.traceparent !== null && isTraceparent(row.traceparent) ? [['traceparent', JSON.stringify(row.traceparent)] as const] : []),
   ]
   const event = { id, sink, lane, type: type ?? 'unknown' }

@@ -8,10 +8,10 @@ import type { SourceRow } from './source-settings.ts'
 export interface SourceTable {
   /** Where reading begins if nobody has read yet. */
   beginning(): Promise<Position>
-  /** One snapshot: the rows above the cursor, and those in gaps. `marked`: with a mark. */
-  read(position: Position, marked: boolean): Promise<Page<SourceRow>>
-  /** Lets go of the connection. May be called twice. */
-  close(): Promise<void>
+  /** One snapshot: the rows above the cursor, and those in gaps. */
+  read(position: Position): Promise<Page<SourceRow>>
+  /** Lets go of the connection at once: what is out rejects. May be called twice. */
+  close(): void
 }
 
 /** Why the table cannot be read now; the message names no secret and nothing of a row. */

@@ -41,7 +41,7 @@ export interface SourceRow {
   readonly lane: string | null
   readonly type: string | null
   readonly payload: SourcePayload
-  /** milliseconds since the epoch */
+  /** milliseconds since the epoch, as far away as the database has any, and infinite */
   readonly time: number | null
   readonly traceparent: string | null
 }

@@ -11,9 +11,10 @@ export function pageOf(found: readonly Row[], batch: number): Page<SourceRow> {
   const above = found.filter(([what]) => what === 'above')
   const late = found.filter(([what]) => what === 'late')
   const cut = (rows: readonly Row[]): boolean => Number(rows[0]?.[10] ?? 0) > rows.length || rows.length >= batch
+  const [, xmin, next, at, newest = null] = snapshot
   return {
-    rows: inOrder(above), late: inOrder(late), isFull: cut(above) || cut(late),
-    xmin: BigInt(snapshot[1] ?? 0), mark: snapshot[2] === null || snapshot[2] === undefined ? null : BigInt(snapshot[2]), at: Number(snapshot[3]),
+    rows: inOrder(above), late: inOrder(late), isCut: { above: cut(above), late: cut(late) },
+    xmin: BigInt(xmin ?? 0), next: BigInt(next ?? 0), newest: newest === null ? null : BigInt(newest), at: Number(at),
   }
 }
 

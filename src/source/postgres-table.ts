@@ -1,5 +1,7 @@
+import { Socket } from 'node:net'
 import { Client } from 'pg'
 import { MOST_PAYLOAD_BYTES } from '../core/outbox-events.ts'
+import type { Clock } from '../core/ports.ts'
 import { positionAtBeginning, positionAtEnd, type Page, type Position } from '../core/source.ts'
 import { SourceTrouble, type SourceTable } from '../core/source-ports.ts'
 import type { SourceRow, SourceSettings } from '../core/source-settings.ts'
@@ -7,10 +9,12 @@ import { describeTable } from './describe-table.ts'
 import { lookOf, statement, type Look } from './look.ts'
 import { pageOf } from './page.ts'
 
-/** What connecting, and one look, may take. */
+/** What connecting, and one statement, may take. */
 const CONNECT_MS = 5000
 const LOOK_MS = 30_000
-/** Numbers below the newest row among which transactions may be under way when reading begins there. */
+/** The server ends a statement itself; where it does not answer at all, nobody waits for it much longer. */
+const ANSWER_MS = LOOK_MS + 2000
+/** The newest numbers among which transactions may be under way when reading begins behind them. */
 const RECENT = 10_000
 
 const AS_TEXT = { getTypeParser: () => (text: string) => text }
@@ -22,72 +26,79 @@ interface Open {
   readonly look: Look
 }
 
-/** Reads one table by one connection, and has no other way to it than SELECT. */
+/** Reads one table by one connection, in transactions that write nothing. */
 export class PostgresTable implements SourceTable {
   readonly #settings: SourceSettings
+  readonly #clock: Pick<Clock, 'monotonicMs'>
   readonly #warn: (detail: string) => void
   #open: Open | null = null
+  #socket: Socket | null = null
   #closed = false
 
-  /** `warn` is told, once per connection, of what is allowed and will be slow. */
-  constructor(settings: SourceSettings, warn: (detail: string) => void) {
+  /** `warn` is told, once per connection, of what is allowed and will hurt. */
+  constructor(settings: SourceSettings, clock: Pick<Clock, 'monotonicMs'>, warn: (detail: string) => void) {
     this.#settings = settings
+    this.#clock = clock
     this.#warn = warn
   }
 
   async beginning(): Promise<Position> {
     return this.#during(async ({ client, look }) => {
-      const [[smallest = null, largest = null] = []] = await rows(client, look.bounds, [])
-      if (this.#settings.begin === 'oldest' || largest === null) return positionAtBeginning(smallest === null ? null : BigInt(smallest))
-      const from = BigInt(largest) - BigInt(RECENT)
-      return positionAtEnd(pageOf(await rows(client, look.read, [String(from), RECENT, '{}', '{}', 'false']), RECENT))
+      if (this.#settings.begin === 'newest') return positionAtEnd((await rows(client, look.recent, [RECENT])).map(([n]) => BigInt(n ?? 0)), this.#clock.monotonicMs())
+      const [[smallest = null] = []] = await rows(client, look.smallest, [])
+      return positionAtBeginning(smallest === null ? null : BigInt(smallest))
     })
   }
 
-  async read({ cursor, gaps }: Position, marked: boolean): Promise<Page<SourceRow>> {
-    return this.#during(async ({ client, look }) => pageOf(await rows(client, look.read, [
-      String(cursor), this.#settings.batch, `{${gaps.map(({ from }) => from).join(',')}}`, `{${gaps.map(({ to }) => to).join(',')}}`, String(marked),
-    ]), this.#settings.batch))
+  async read({ cursor, gaps }: Position): Promise<Page<SourceRow>> {
+    const { batch } = this.#settings
+    return this.#during(async ({ client, look }) => pageOf(await rows(client, look.read, [String(cursor), batch, bigints(gaps, 'from'), bigints(gaps, 'to')]), batch))
   }
 
-  async close(): Promise<void> {
+  /** Ends what is out: whoever asked is told. */
+  close(): void {
     this.#closed = true
-    await this.#letGo()
+    this.#letGo()
   }
 
   async #during<T>(work: (open: Open) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new SourceTrouble('the source is closed')
     try {
-      this.#open ??= await this.#connect()
-      return await work(this.#open)
+      const open = this.#open ??= await this.#connect()
+      return await readOnly(open.client, () => work(open))
     } catch (error) {
-      await this.#letGo() // whatever it was, the next look begins with what the table is then
+      this.#letGo() // whatever it was, the next look begins with what the table is then
       throw error instanceof SourceTrouble ? error : new SourceTrouble(troubleOf(error), error)
     }
   }
 
   async #connect(): Promise<Open> {
+    // our own socket: it can be ended at once, while a goodbye would wait for a server that does not answer
+    const socket = this.#socket = new Socket()
     const client = new Client({
-      connectionString: this.#settings.url, types: AS_TEXT, keepAlive: true, connectionTimeoutMillis: CONNECT_MS, query_timeout: LOOK_MS, application_name: 'onceward-source',
+      connectionString: this.#settings.url, stream: () => socket, types: AS_TEXT, keepAlive: true, connectionTimeoutMillis: CONNECT_MS, query_timeout: ANSWER_MS,
+      application_name: 'onceward-source',
     })
     client.on('error', () => undefined) // the query that is out, or the next one, says so
-    try {
-      await client.connect()
-      await client.query(statement('read-only'))
-      const described = await describeTable((text, values) => rows(client, text, values), this.#settings)
-      for (const warning of described.warnings) this.#warn(warning)
-      if (this.#closed) throw new SourceTrouble('the source is closed')
-      return { client, look: lookOf(this.#settings, described.types, MOST_PAYLOAD_BYTES) }
-    } catch (error) {
-      void client.end().catch(() => undefined)
-      throw error
-    }
+    await client.connect()
+    const described = await readOnly(client, () => describeTable((text, values) => rows(client, text, values), this.#settings))
+    for (const warning of described.warnings) this.#warn(warning)
+    return { client, look: lookOf(this.#settings, described.types, MOST_PAYLOAD_BYTES) }
   }
 
-  async #letGo(): Promise<void> {
-    const open = this.#open
+  #letGo(): void {
     this.#open = null
-    await open?.client.end().catch(() => undefined)
+    this.#socket?.destroy()
+    this.#socket = null
   }
+}
+
+async function readOnly<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  await client.query(statement('begin'))
+  await client.query(statement('patience'), [String(LOOK_MS)])
+  const result = await work()
+  await client.query(statement('end'))
+  return result
 }
 
 async function rows(client: Client, text: string, values: (string | number)[]): Promise<Row[]> {
@@ -95,9 +106,17 @@ async function rows(client: Client, text: string, values: (string | number)[]): 
   return found
 }
 
-/** A server's own words name tables, columns and roles; those of a socket, its address. */
+function bigints<Name extends string>(from: readonly { readonly [N in Name]: bigint }[], name: Name): string {
+  return `{${from.map((one) => one[name]).join(',')}}`
+}
+
+/**
+ * A server's own words name tables, columns and roles, those of a socket its address; errors about data (a view may make some) repeat data, and are
+ * told by their code alone.
+ */
 function troubleOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
-  const code = 'code' in error && typeof error.code === 'string' ? `${error.code}: ` : ''
-  return `${code}${error.message}`
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  if (code.startsWith('22') || code.startsWith('23')) return `${code}: a row cannot be read`
+  return code === '' ? error.message : `${code}: ${error.message}`
 }

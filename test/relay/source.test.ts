@@ -23,17 +23,17 @@ class ScriptedTable implements SourceTable {
 
   beginning: SourceTable['beginning'] = () => Promise.resolve({ cursor: 0n, gaps: [] })
 
-  read: SourceTable['read'] = async ({ cursor, gaps }: Position, marked: boolean): Promise<Page<SourceRow>> => {
+  read: SourceTable['read'] = async ({ cursor, gaps }: Position): Promise<Page<SourceRow>> => {
     this.looks += 1
     if (this.trouble !== null) throw new SourceTrouble(this.trouble)
     const rows = this.visible.toSorted((a, b) => a - b).map(rowOf)
     return {
       rows: rows.filter(({ order }) => order > cursor), late: rows.filter(({ order }) => gaps.some(({ from, to }) => from <= order && order <= to)),
-      isFull: false, xmin: 100n, mark: marked ? 100n : null, at: this.#clock.wallMs(),
+      isCut: { above: false, late: false }, xmin: 100n, next: 100n, newest: rows.at(-1)?.order ?? null, at: this.#clock.wallMs(),
     }
   }
 
-  close: SourceTable['close'] = async () => { this.closed = true }
+  close: SourceTable['close'] = () => { this.closed = true }
 }
 
 function rowOf(order: number): SourceRow {
@@ -64,7 +64,7 @@ function scene(): Scene {
   const rung: string[] = []
   const note = (event: string, detail: Readonly<Record<string, string | number>>): void => { log.push(`${event} ${String(detail['error'] ?? detail['gaps'] ?? detail['rows'] ?? '')}`.trim()) }
   const deps = (of: SourceTable): SourceDependencies => ({
-    settings: sourceSettings('postgres://none'), table: of, service: 'shop', store, clock, bell: { ring: (sink) => { rung.push(sink) } },
+    settings: sourceSettings('postgres://none'), table: of, service: 'shop', store, clock, bell: { ring: (sink) => { rung.push(sink) }, ringVacant: () => undefined, hearVacant: () => () => undefined },
     random: { uniform: () => 0.5, token: () => 'me' },
     meter: { sources: () => undefined, brought: () => undefined, stands: () => undefined, reads: () => undefined },
     journal: { info: note, warn: note, error: note },

@@ -12,6 +12,7 @@ needs(t, 'postgres')
 
 const WRITERS = { writers: 20, transactions: 40, lanes: 8 }
 const QUIET = { sources: () => undefined, brought: () => undefined, stands: () => undefined, reads: () => undefined }
+const MUTE = { ring: () => undefined, ringVacant: () => undefined, hearVacant: () => () => undefined }
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 /** Everything that waits, in the order in which it would leave its lane. */
@@ -31,7 +32,7 @@ t.test('twenty transactions at a time that commit out of order: every row is pub
   const store = new MemoryOutboxStore(systemClock())
   const settings = sourceSettings(application.url, { batch: 50 })
   const reader = new SourceReader({
-    settings, table: new PostgresTable(settings, () => undefined), service: 'shop', store, bell: { ring: () => undefined }, clock: systemClock(), random: systemRandom(), meter: QUIET, journal: SILENT,
+    settings, table: new PostgresTable(settings, systemClock(), () => undefined), service: 'shop', store, bell: MUTE, clock: systemClock(), random: systemRandom(), meter: QUIET, journal: SILENT,
   })
   reader.start()
   await writeConcurrently(application, { ...WRITERS, seed: 1 })
@@ -71,7 +72,7 @@ t.test('a transaction that outlasts `hold` lets the others pass, and its row is 
   const settings = sourceSettings(application.url, { holdMs: 300, lateMs: 1000 })
   const warned: string[] = []
   const reader = new SourceReader({
-    settings, table: new PostgresTable(settings, () => undefined), service: 'shop', store, bell: { ring: () => undefined }, clock: systemClock(), random: systemRandom(), meter: QUIET,
+    settings, table: new PostgresTable(settings, systemClock(), () => undefined), service: 'shop', store, bell: MUTE, clock: systemClock(), random: systemRandom(), meter: QUIET,
     journal: { ...SILENT, warn: (event) => { warned.push(event) } },
   })
   reader.start()

@@ -1,1 +1,0 @@
-set default_transaction_read_only = on
