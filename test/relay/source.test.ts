@@ -2,9 +2,11 @@ import { test } from 'tap'
 import { StoreUnavailable } from '../../src/core/ports.ts'
 import type { Page, Position } from '../../src/core/source.ts'
 import { SourceTrouble, type SourceTable } from '../../src/core/source-ports.ts'
-import type { SourceRow } from '../../src/core/source-settings.ts'
+import type { SourceRow, SourceSettings } from '../../src/core/source-settings.ts'
+import { Bell } from '../../src/relay/bell.ts'
 import { SourceReader, type SourceDependencies } from '../../src/relay/source.ts'
 import { Term } from '../../src/relay/term.ts'
+import { LocalWakeups } from '../../src/store/local-wakeups.ts'
 import { sourceSettings } from '../support/application-table.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { MemoryOutboxStore } from '../support/memory-outbox-store.ts'
@@ -13,6 +15,11 @@ import { MemoryOutboxStore } from '../support/memory-outbox-store.ts'
 class ScriptedTable implements SourceTable {
   readonly #clock: FakeClock
   visible: number[] = []
+  /** a transaction runs, and will do so */
+  running = false
+  /** looks are not answered */
+  hangs = false
+  #endLook: (() => void) | null = null
   trouble: string | null = null
   looks = 0
   closed = false
@@ -26,14 +33,18 @@ class ScriptedTable implements SourceTable {
   read: SourceTable['read'] = async ({ cursor, gaps }: Position): Promise<Page<SourceRow>> => {
     this.looks += 1
     if (this.trouble !== null) throw new SourceTrouble(this.trouble)
+    if (this.hangs) await new Promise<void>((_, reject) => { this.#endLook = () => reject(new SourceTrouble('the connection was ended')) })
     const rows = this.visible.toSorted((a, b) => a - b).map(rowOf)
     return {
       rows: rows.filter(({ order }) => order > cursor), late: rows.filter(({ order }) => gaps.some(({ from, to }) => from <= order && order <= to)),
-      isCut: { above: false, late: false }, xmin: 100n, next: 100n, newest: rows.at(-1)?.order ?? null, at: this.#clock.wallMs(),
+      isCut: { above: false, late: false }, xmin: this.running ? 90n : 100n, next: 100n, newest: rows.at(-1)?.order ?? null, at: this.#clock.wallMs(),
     }
   }
 
-  close: SourceTable['close'] = () => { this.closed = true }
+  close: SourceTable['close'] = () => {
+    this.closed = true
+    this.#endLook?.()
+  }
 }
 
 function rowOf(order: number): SourceRow {
@@ -51,27 +62,29 @@ interface Scene {
   readonly table: ScriptedTable
   readonly log: string[]
   readonly rung: string[]
-  readonly reader: (table?: SourceTable) => SourceReader
+  readonly bell: Bell
+  readonly reader: (table?: SourceTable, holder?: string) => SourceReader
   readonly term: (holder?: string) => Promise<Term>
   readonly events: () => Promise<string[]>
 }
 
-function scene(): Scene {
+function scene(changes: Partial<SourceSettings> = {}): Scene {
   const clock = new FakeClock()
   const store = new MemoryOutboxStore(clock)
   const table = new ScriptedTable(clock)
   const log: string[] = []
   const rung: string[] = []
   const note = (event: string, detail: Readonly<Record<string, string | number>>): void => { log.push(`${event} ${String(detail['error'] ?? detail['gaps'] ?? detail['rows'] ?? '')}`.trim()) }
-  const deps = (of: SourceTable): SourceDependencies => ({
-    settings: sourceSettings('postgres://none'), table: of, service: 'shop', store, clock, bell: { ring: (sink) => { rung.push(sink) }, ringVacant: () => undefined, hearVacant: () => () => undefined },
-    random: { uniform: () => 0.5, token: () => 'me' },
+  const bell = new Bell(new LocalWakeups(), clock)
+  const deps = (of: SourceTable, holder: string): SourceDependencies => ({
+    settings: sourceSettings('postgres://none', changes), table: of, service: 'shop', store, clock, random: { uniform: () => 0.5, token: () => holder },
+    bell: { ring: (sink) => { rung.push(sink) }, ringVacant: (name) => bell.ringVacant(name), hearVacant: (name, wake) => bell.hearVacant(name, wake) },
     meter: { sources: () => undefined, brought: () => undefined, stands: () => undefined, reads: () => undefined },
     journal: { info: note, warn: note, error: note },
   })
   return {
-    clock, store, table, log, rung,
-    reader: (of = table) => new SourceReader(deps(of)),
+    clock, store, table, log, rung, bell,
+    reader: (of = table, holder = 'me') => new SourceReader(deps(of, holder)),
     async term(holder = 'me') {
       const leadership = await store.lead('source:orders', holder, 10_000)
       if (leadership.kind !== 'leading') throw new Error('somebody else leads')
@@ -172,4 +185,97 @@ test('a position that another version wrote is trouble, and not a beginning', as
   await one.stop()
   t.match(log.join('\n'), 'written down by another version')
   t.strictSame(await events(), [])
+})
+
+test('what was rolled back is forgotten in the end, also where nothing else happens', async (t) => {
+  const { clock, store, table, reader } = scene()
+  table.visible = [1, 3]
+  const one = reader()
+  one.start()
+  await pass(clock, 1000)
+  t.equal(await store.position('orders'), '{"v":1,"cursor":"3","gaps":[["2","2"]]}')
+  await pass(clock, 62_000)
+  t.equal(await store.position('orders'), '{"v":1,"cursor":"3","gaps":[]}')
+  await one.stop()
+})
+
+test('a look that is not answered does not hold up a stop, and is nobody\'s trouble then', async (t) => {
+  const { clock, table, log, reader } = scene()
+  const one = reader()
+  one.start()
+  await pass(clock, 250)
+  table.hangs = true
+  await pass(clock, 1000)
+  await one.stop()
+  t.equal(log.filter((line) => line.startsWith('source.interrupted')).length, 0)
+})
+
+test('numbers below the position are told of once, because nobody will find them', async (t) => {
+  const { clock, table, log, reader, events } = scene()
+  table.visible = [1, 2, 3]
+  const one = reader()
+  one.start()
+  await pass(clock, 1000)
+  table.visible = [1] // put back from a copy
+  await pass(clock, 1000)
+  t.notOk(log.includes('source.below-position'), 'it may have been deleted')
+  table.visible = [1, 2]
+  await pass(clock, 1000)
+  table.visible = [1, 2, 3]
+  await pass(clock, 1000)
+  t.equal(log.filter((line) => line === 'source.below-position').length, 1)
+  t.equal((await events()).length, 3)
+  await one.stop()
+})
+
+test('the lag is that of what is held up, or of a table that cannot be read, and nothing where somebody else reads', async (t) => {
+  const { clock, table, reader } = scene()
+  const one = reader()
+  one.start()
+  await pass(clock, 500)
+  t.equal(one.lagMs, 0)
+  table.running = true
+  table.visible = [2]
+  await pass(clock, 4000)
+  t.ok(one.lagMs > 3500 && one.lagMs <= 4000, `${one.lagMs}`)
+  table.visible = [1, 2]
+  await pass(clock, 2000)
+  t.equal(one.lagMs, 0)
+  const two = reader(table, 'other')
+  two.start()
+  await pass(clock, 500)
+  t.equal(two.lagMs, 0, 'it follows')
+  table.trouble = '42501: permission denied'
+  await pass(clock, 5000)
+  t.ok(one.lagMs > 4000, `${one.lagMs}`)
+  await one.stop()
+  await two.stop()
+})
+
+test('while something is held up the table is looked at less and less often, since each look reads all of it', async (t) => {
+  const { clock, table, log, reader, events } = scene({ pollMs: 500 })
+  table.running = true
+  table.visible = [2]
+  const one = reader()
+  one.start()
+  for (let ms = 0; ms < 11_000; ms += 10) await clock.advance(10)
+  t.ok(table.looks < 40, `${table.looks} looks in eleven seconds`)
+  t.strictSame(await events(), ['orders:e2'])
+  t.ok(log.includes('source.passed-missing 1'))
+  await one.stop()
+})
+
+test('who follows goes on at once when the one who reads stops', async (t) => {
+  const { clock, table, reader, events } = scene()
+  const [one, two] = [reader(), reader(table, 'other')]
+  one.start()
+  await pass(clock, 500)
+  two.start()
+  await pass(clock, 500)
+  await one.stop()
+  table.closed = false
+  table.visible = [1]
+  await pass(clock, 500)
+  t.strictSame(await events(), ['orders:e1'], 'and not only when the lease of ten seconds has ended')
+  await two.stop()
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Position } from '../../src/core/source.ts'
+import { sourceEvent } from '../../src/core/source-event.ts'
 import { SourceTrouble } from '../../src/core/source-ports.ts'
 import type { SourceSettings } from '../../src/core/source-settings.ts'
 import { systemClock } from '../../src/host/clock.ts'
@@ -181,4 +182,88 @@ t.test('a replica is refused: what it says of transactions is not what the prima
   await server.query('create table outbox (seq bigint generated always as identity primary key, id text, aggregateid text, type text, payload text)')
   const standby = await server.standby(test, 'reader')
   test.match(await troubleOf(opened(test, sourceSettings(standby.url)).read(START)), 'this server is a replica')
+})
+
+const PLAIN = { type: 'x', columns: { order: 'seq', id: null, lane: null, type: null, payload: 'payload', time: null, traceparent: null } } as const
+
+t.test('rows of one number come together, in whatever look: the next one begins above it', async (test) => {
+  const application = await applicationTable(test, `create table outbox (seq bigint not null, payload text); create index on outbox (seq);
+    insert into outbox values (1, 'a'), (2, 'b'), (2, 'c'), (2, 'd'), (3, 'e')`)
+  const table = opened(test, sourceSettings(application.url, { ...PLAIN, batch: 2 }))
+  const page = await table.read(START)
+  test.strictSame([page.rows.map(({ order }) => order), page.isCut.above], [[1n, 2n, 2n, 2n], true])
+  const late = await table.read({ cursor: 9n, gaps: [{ from: 1n, to: 3n, noticedAtMs: 0, horizon: null, lastHorizon: null }] })
+  test.strictSame([late.late.map(({ order }) => order), late.isCut.late], [[1n, 2n, 2n, 2n], true])
+  await application.query(`alter table outbox alter column payload set storage external`)
+  await application.query(`insert into outbox select 5, repeat('x', 900000) from generate_series(1, 12)`)
+  test.equal((await opened(test, sourceSettings(application.url, { ...PLAIN, batch: 2 })).read({ cursor: 3n, gaps: [] })).rows.length, 12, 'of one number however much they have')
+})
+
+t.test('what can be no event is read all the same: times beyond all years, and texts without end', async (test) => {
+  const application = await applicationTable(test, `create table outbox (seq bigint generated always as identity primary key, lane text, payload text, at timestamptz);
+    insert into outbox (lane, payload, at) values ('a', 'x', 'infinity'), ('a', 'x', '-infinity'), ('a', 'x', '294275-01-01'), ('a', 'x', '4713-01-01 BC'), (repeat('l', 5000000), 'x', null)`)
+  const columns = { ...PLAIN.columns, lane: 'lane', time: 'at' }
+  const settings = sourceSettings(application.url, { type: 'x', columns })
+  const page = await opened(test, settings).read(START)
+  test.strictSame(page.rows.map(({ time }) => time), [Infinity, -Infinity, 9_224_254_857_600_000, Date.parse('-004712-01-01T00:00:00Z'), null])
+  test.equal(page.rows[4]?.lane?.length, 2000)
+  const flaws = page.rows.map((row) => sourceEvent(row, settings, { service: 'shop', timeMs: page.at }).flaw)
+  test.strictSame(flaws, [...Array<string>(4).fill('time: it is not between the years 1 and 9999'), 'lane: it is longer than 1024 bytes'])
+})
+
+t.test('a table of which no look would find all rows is refused, and one where some may be missed is warned of', async (test) => {
+  const role = `hidden_${Date.now()}`
+  const application = await applicationTable(test, `create table falling (seq bigint generated always as identity (increment -1) primary key, payload text);
+    create table cyclic (seq smallint generated always as identity (cycle) primary key, payload text); create table loose (seq bigint, payload text);
+    create materialized view stored as select * from loose;
+    create table cached (seq bigint generated always as identity (cache 50 increment 10) primary key, payload text);
+    create table secured (seq bigint generated always as identity primary key, payload text); alter table secured enable row level security;
+    create role ${role} login; grant select on secured, cached to ${role}`)
+  test.teardown(() => application.query(`drop owned by ${role}; drop role ${role}`))
+  const own = new URL(application.url)
+  own.username = role
+  const judgedAs = async (table: string, url = own.href): Promise<readonly [string, readonly string[]]> => {
+    const warnings: string[] = []
+    return [await troubleOf(opened(test, sourceSettings(url, { ...PLAIN, table: [table] }), warnings).read(START)), warnings]
+  }
+  test.match(await judgedAs('falling', application.url), [/"falling" cannot be read: the numbers of its column seq fall/])
+  test.match(await judgedAs('cyclic', application.url), [/the numbers of its column seq begin anew \(CYCLE\)/])
+  test.match(await judgedAs('loose', application.url), [/its column seq may be null/])
+  test.match(await judgedAs('stored', application.url), [/"stored" cannot be read: it should be a table or a view/])
+  test.match(await judgedAs('cached'), ['none', [/go up by 10/, /keep 50 numbers of seq in advance/]])
+  test.match(await judgedAs('secured'), ['none', [/"secured" has row security/]])
+  test.strictSame(await judgedAs('secured', application.url), ['none', []], 'its owner sees all rows')
+})
+
+t.test('reading that begins with what comes begins behind the newest row, however large the rows before it are', async (test) => {
+  const application = await applicationTable(test, `create table outbox (seq bigint generated always as identity primary key, payload text); alter table outbox alter column payload set storage external;
+    insert into outbox (payload) select repeat('x', 900000) from generate_series(1, 20)`)
+  test.equal((await opened(test, sourceSettings(application.url, { ...PLAIN, begin: 'newest' })).beginning()).cursor, 20n)
+})
+
+t.test('nothing of the session is set, which behind a pooler would be the application\'s; and a look can write nothing', async (test) => {
+  const application = await applicationTable(test, `create table inner_rows (seq bigint generated always as identity primary key, payload text); create table written (); insert into inner_rows (payload) values ('a');
+    create function sly() returns text language sql volatile as 'insert into written default values; select ''x''::text'; create view outbox as select seq, sly() as payload from inner_rows`)
+  const table = opened(test, sourceSettings(application.url, PLAIN))
+  test.match(await troubleOf(table.read(START)), /^25006: cannot execute INSERT in a read-only transaction$/)
+  await application.query('create or replace view outbox as select seq, current_setting(\'transaction_read_only\') || \' \' || current_setting(\'default_transaction_read_only\') || \' \' || current_setting(\'statement_timeout\') as payload from inner_rows')
+  test.match((await table.read(START)).rows, [{ payload: { text: 'on off 30s' } }])
+})
+
+t.test('a server that does not answer keeps nobody: a look that is out ends when the table is closed', async (test) => {
+  const server = await startPostgres(test)
+  await server.query('create table outbox (seq bigint generated always as identity primary key, payload text)')
+  const table = opened(test, sourceSettings(server.url, PLAIN))
+  await table.read(START)
+  server.pause()
+  test.teardown(() => server.resume())
+  const look = troubleOf(table.read(START))
+  table.close()
+  test.not(await look, 'none')
+  test.equal(await troubleOf(table.read(START)), 'the source is closed')
+})
+
+t.test('errors about data repeat none of it', async (test) => {
+  const application = await applicationTable(test, `create table base (seq bigint generated always as identity primary key, raw text); insert into base (raw) values ('4929-1234'); create view outbox as select seq, raw::int::text as payload from base`)
+  test.equal(await troubleOf(opened(test, sourceSettings(application.url, PLAIN)).read(START)), '22P02: a row cannot be read')
 })
