@@ -30,6 +30,8 @@ export interface SourceMeter {
   /** these sources are configured: their series begin at 0 */
   sources(names: readonly string[]): void
   brought(source: string, end: RowEnd, rows: number): void
+  /** `hold` was over for so many gaps, and a transaction that may fill them still runs */
+  passed(source: string, gaps: number): void
   /** where reading stands, and what is missing below and above it */
   stands(source: string, at: { readonly position: Position, readonly held: readonly Gap[] }): void
   /** whether the last look at the table succeeded, and whether this process is the one that looks */

@@ -207,7 +207,8 @@ export class SourceReader {
   }
 
   #tell(page: Page<SourceRow>, { overdue, isCrowded, position }: Judgement<SourceRow>): void {
-    const { settings: { name, holdMs }, journal } = this.#deps
+    const { settings: { name, holdMs }, meter, journal } = this.#deps
+    meter.passed(name, overdue)
     if (overdue > 0) journal.warn('source.passed-missing', { source: name, gaps: overdue, heldSeconds: holdMs / 1000 })
     if (page.late.length > 0) journal.info('source.came-late', { source: name, rows: page.late.length })
     if (isCrowded && !this.#told.crowded) journal.warn('source.too-many-missing', { source: name, gaps: position.gaps.length })

@@ -9,6 +9,7 @@ const STATES = { 'reading': 1, 'in-trouble': 0, 'following': 2 } as const
 /** What the readers of applications' own outbox tables count. */
 export class SourceMetrics implements SourceMeter {
   readonly #rows = new Table()
+  readonly #passed = new Table()
   readonly #state: Gauge
   readonly #position: Gauge
   readonly #gaps: Gauge
@@ -16,10 +17,14 @@ export class SourceMetrics implements SourceMeter {
   readonly #known = new Set<string>()
 
   constructor(registry: Registry) {
-    const rows = this.#rows
+    const [rows, passed] = [this.#rows, this.#passed]
     registry.registerMetric(new Counter({
       name: 'onceward_source_rows_total', help: 'Rows of applications\' outbox tables by what became of them: events, events after their number had been missing, dead letters from the beginning.', labelNames: ['source', 'outcome'], registers: [],
       collect() { rows.pourInto(this, ['source', 'outcome']) },
+    }))
+    registry.registerMetric(new Counter({
+      name: 'onceward_source_passed_gaps_total', help: 'Gaps of missing numbers that were passed because `hold` was over, although a transaction that may fill them still ran.', labelNames: ['source'], registers: [],
+      collect() { passed.pourInto(this, ['source']) },
     }))
     const registers = [registry]
     this.#state = new Gauge({ name: 'onceward_source_state', help: 'Whether the table is read: 0 not, for trouble with it or with the store, 1 by this process, 2 by another one.', labelNames: ['source'], registers })
@@ -32,12 +37,17 @@ export class SourceMetrics implements SourceMeter {
     for (const source of names.filter((name) => !this.#known.has(name))) {
       this.#known.add(source)
       for (const outcome of ENDS) this.#rows.add(0, source, outcome)
+      this.#passed.add(0, source)
       for (const gauge of [this.#state, this.#gaps, this.#held]) gauge.set({ source }, 0)
     }
   }
 
   brought(source: string, end: RowEnd, rows: number): void {
     this.#rows.add(rows, source, end)
+  }
+
+  passed(source: string, gaps: number): void {
+    this.#passed.add(gaps, source)
   }
 
   stands(source: string, { position, held }: { readonly position: Position, readonly held: readonly Gap[] }): void {

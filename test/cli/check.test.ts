@@ -94,9 +94,9 @@ outbox:
   t.equal(await check(join(dir, 'a.yaml'), {}, {}, heard), 0)
   t.strictSame(heard.lines.slice(-7), [
     '  source orders reads outbox and may do nothing else there:',
-    '    GRANT CONNECT ON DATABASE shop TO reader;',
-    '    GRANT USAGE ON SCHEMA public TO reader;',
-    '    GRANT SELECT (seq, id, aggregateid, type, payload) ON public.outbox TO reader;',
+    '    GRANT CONNECT ON DATABASE "shop" TO reader;',
+    '    GRANT USAGE ON SCHEMA "public" TO reader;',
+    '    GRANT SELECT ("seq", "id", "aggregateid", "type", "payload") ON "public"."outbox" TO reader;',
     '  source odd-1 reads Od.d.T and may do nothing else there:',
     '    GRANT USAGE ON SCHEMA "Od.d" TO reader;',
     '    GRANT SELECT ("N", "p""q") ON "Od.d"."T" TO reader;',

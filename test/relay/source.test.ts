@@ -79,7 +79,7 @@ function scene(changes: Partial<SourceSettings> = {}): Scene {
   const deps = (of: SourceTable, holder: string): SourceDependencies => ({
     settings: sourceSettings('postgres://none', changes), table: of, service: 'shop', store, clock, random: { uniform: () => 0.5, token: () => holder },
     bell: { ring: (sink) => { rung.push(sink) }, ringVacant: (name) => bell.ringVacant(name), hearVacant: (name, wake) => bell.hearVacant(name, wake) },
-    meter: { sources: () => undefined, brought: () => undefined, stands: () => undefined, reads: () => undefined },
+    meter: { sources: () => undefined, brought: () => undefined, passed: () => undefined, stands: () => undefined, reads: () => undefined },
     journal: { info: note, warn: note, error: note },
   })
   return {

@@ -11,7 +11,7 @@ import { needs } from '../support/services/needs.ts'
 needs(t, 'postgres')
 
 const WRITERS = { writers: 20, transactions: 40, lanes: 8 }
-const QUIET = { sources: () => undefined, brought: () => undefined, stands: () => undefined, reads: () => undefined }
+const QUIET = { sources: () => undefined, brought: () => undefined, passed: () => undefined, stands: () => undefined, reads: () => undefined }
 const MUTE = { ring: () => undefined, ringVacant: () => undefined, hearVacant: () => () => undefined }
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
 

@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Client } from 'pg'
 import type { Test } from 'tap'
+import { check } from '../../src/cli/check.ts'
 import { applicationTable, type ApplicationTable } from './application-table.ts'
 import { pause, violations, writeConcurrently, writtenRows } from './outbox-writers.ts'
 import { SidecarProcess } from './sidecar-process.ts'
@@ -94,6 +96,7 @@ export function sourceCases(suite: Test, sceneOf: () => Promise<SourceScene>): v
     t.equal(await sidecar.metric('onceward_source_rows_total{source="orders",outcome="unbuilt"}'), 1)
     t.equal(await sidecar.metric('onceward_source_position{source="orders"}'), 3)
     t.equal(await sidecar.metric('onceward_source_state{source="orders"}'), 1)
+    t.equal(await sidecar.metric('onceward_source_lag_seconds{source="orders"}'), 0)
     t.strictSame(await application.query('select count(*)::int as n from outbox'), [{ n: 3 }], 'its rows are as they were')
   })
 
@@ -105,12 +108,57 @@ export function sourceCases(suite: Test, sceneOf: () => Promise<SourceScene>): v
     const sidecar = await startForTest(t, 'http://127.0.0.1:9', { yaml: `upstream: http://127.0.0.1:9\n${configuration(application.url, receiver, store)}` })
     t.ok(await until(() => sidecar.log().includes('source.interrupted')))
     t.equal(await sidecar.metric('onceward_source_state{source="orders"}'), 0)
+    t.ok(await sidecar.metric('onceward_source_lag_seconds{source="orders"}') > 0)
     t.match(sidecar.log(), /there is no table \\"outbox\\"/)
     t.notMatch(sidecar.log(), /postgres:\/\//, 'no URL in the log')
     await application.query('alter table elsewhere rename to outbox')
     await insert(application, 'a', '1')
     t.ok(await until(() => receiver.handled.length === 1))
     t.equal(sidecar.log().match(/source\.interrupted/g)?.length, 1, 'told once')
+  })
+
+  suite.test('under a role with what `onceward check` prints, and no more, rows arrive, and the role may change none', async (t) => {
+    const { store } = await sceneOf()
+    const application = await applicationTable(t)
+    const receiver = await startWebhookReceiver(t, () => 200)
+    const role = `reader_${Date.now()}`
+    const own = new URL(application.url)
+    own.username = role
+    const yaml = `upstream: http://127.0.0.1:9\n${configuration(own.href, receiver, store)}`
+    const heard: string[] = []
+    t.equal(await check(join(t.testdir({ 'onceward.yaml': yaml }), 'onceward.yaml'), {}, {}, { line: (text) => { heard.push(text) }, complaint: () => undefined }), 0)
+    const grants = heard.filter((line) => line.includes('GRANT')).map((line) => line.replace(/ TO reader;$/, ` TO ${role}`))
+    t.equal(grants.length, 3)
+    await application.query(`create role ${role} login`)
+    t.teardown(() => application.query(`drop owned by ${role}; drop role ${role}`))
+    await application.query(`revoke connect on database "${own.pathname.slice(1)}" from public; revoke usage on schema public from public`)
+    await insert(application, 'a', '1')
+    const sidecar = await startForTest(t, 'http://127.0.0.1:9', { yaml })
+    t.ok(await until(() => sidecar.log().includes('source.interrupted')), 'without them nothing')
+    for (const grant of grants) await application.query(grant)
+    t.ok(await until(() => receiver.handled.length === 1), 'with them everything')
+    const reader = new Client({ connectionString: own.href })
+    await reader.connect()
+    for (const sql of ['update outbox set type = \'y\'', 'delete from outbox', 'insert into outbox (aggregatetype, aggregateid, type) values (\'a\', \'b\', \'c\')', 'select aggregatetype from outbox']) await t.rejects(reader.query(sql), /permission denied/, sql)
+    await reader.end()
+    await sidecar.stop()
+  })
+
+  suite.test('another sink gets what is read after the reload, and another name is another source, which begins anew', async (t) => {
+    const { store } = await sceneOf()
+    const application = await applicationTable(t)
+    const [first, second] = [await startWebhookReceiver(t, () => 200), await startWebhookReceiver(t, () => 200)]
+    const yaml = (sink: string, name: string): string => `upstream: http://127.0.0.1:9
+${configuration(application.url, first, store).replace('sinks:', `sinks:\n  others: { webhook: { url: "${second.origin}/hook", secrets: ["${SECRET}"], allow: [127.0.0.1/32] }, lease: 1s }`).replace('sink: payments', `sink: ${sink}`).replace('orders:', `${name}:`)}`
+    const sidecar = await startForTest(t, 'http://127.0.0.1:9', { yaml: yaml('payments', 'orders') })
+    await insert(application, 'a', '1')
+    t.ok(await until(() => first.handled.length === 1))
+    await sidecar.reconfigure(yaml('others', 'orders'))
+    await insert(application, 'a', '2')
+    t.ok(await until(() => second.handled.length === 1))
+    await sidecar.reconfigure(yaml('others', 'renamed'))
+    t.ok(await until(() => second.handled.length === 3))
+    t.strictSame([first.handled.length, second.handled.map(({ headers }) => String(headers['webhook-id']).split(':')[0])], [1, ['orders', 'renamed', 'renamed']])
   })
 
   suite.test('a reload that changes the source begins it anew where it stood; one without it stops it', async (t) => {
