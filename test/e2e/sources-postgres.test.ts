@@ -1,10 +1,12 @@
+import { join } from 'node:path'
 import t from 'tap'
 import { applicationTable } from '../support/application-table.ts'
 import { startForTest } from '../support/start-sidecar.ts'
 import { needs } from '../support/services/needs.ts'
 import { postgresUrl } from '../support/services/postgres.ts'
-import { pause } from '../support/outbox-writers.ts'
-import { sourceCases } from '../support/source-cases.ts'
+import { pause, violations, writeConcurrently, writtenRows } from '../support/outbox-writers.ts'
+import { SidecarProcess } from '../support/sidecar-process.ts'
+import { firsts, sourceCases, sourceConfiguration, until } from '../support/source-cases.ts'
 import { startWebhookReceiver } from '../support/webhook-receiver.ts'
 
 needs(t, 'postgres')
@@ -38,4 +40,31 @@ outbox: { sources: { orders: { postgres: "${application.url}", table: outbox, pr
   test.equal(receiver.handled.length, 150)
   test.equal(new Set(receiver.handled.map(({ headers }) => headers['webhook-id'])).size, 150)
   test.equal(await two.metric('onceward_source_state{source="orders"}'), 1)
+})
+
+t.test('the sidecar that reads is killed in the middle of it, again and again, and the other one goes on: every row once, in the order of its lane', async (test) => {
+  const application = await applicationTable(test)
+  const receiver = await startWebhookReceiver(test, () => 200)
+  const folder = test.testdir({ 'onceward.yaml': sourceConfiguration(application.url, receiver, `{ postgres: "${await postgresUrl()}" }`) })
+  const sidecars = ['one', 'two'].map((name) => new SidecarProcess({ dataDir: join(folder, name), upstream: 'http://127.0.0.1:9', config: join(folder, 'onceward.yaml') }))
+  test.teardown(() => Promise.all(sidecars.map((sidecar) => sidecar.kill())))
+  for (const sidecar of sidecars) await sidecar.start()
+  const reads = async (sidecar: SidecarProcess): Promise<boolean> => (await (await fetch(`${sidecar.adminOrigin}/metrics`)).text()).includes('onceward_source_state{source="orders"} 1')
+  const writing = writeConcurrently(application, { writers: 20, transactions: 30, lanes: 6, seed: 5 })
+  let killed = 0
+  for (let n = 0; n < 3; n += 1) {
+    await pause(900)
+    for (const sidecar of sidecars) {
+      if (!await reads(sidecar)) continue
+      await sidecar.kill()
+      killed += 1
+      await sidecar.start()
+    }
+  }
+  await writing
+  const written = await writtenRows(application)
+  test.ok(await until(() => firsts(receiver).length >= written.length), 'all have arrived')
+  test.strictSame(violations(written, firsts(receiver)), [])
+  test.ok(killed > 0, `${killed} were killed`)
+  for (const sidecar of sidecars) test.equal(await sidecar.stop(), 0)
 })

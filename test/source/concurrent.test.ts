@@ -3,10 +3,11 @@ import { systemClock } from '../../src/host/clock.ts'
 import { systemRandom } from '../../src/host/random.ts'
 import { SourceReader } from '../../src/relay/source.ts'
 import { PostgresTable } from '../../src/source/postgres-table.ts'
-import { applicationTable, sourceSettings, type ApplicationTable } from '../support/application-table.ts'
+import { applicationTable, DEBEZIUM_TABLE, sourceSettings, type ApplicationTable } from '../support/application-table.ts'
 import { MemoryOutboxStore } from '../support/memory-outbox-store.ts'
 import { pause, violations, writeConcurrently, writtenRows } from '../support/outbox-writers.ts'
 import { needs } from '../support/services/needs.ts'
+import { startPostgres } from '../support/services/postgres.ts'
 
 needs(t, 'postgres')
 
@@ -132,4 +133,26 @@ t.test('thousands of rows of one transaction that outlasts `hold` and `late` are
   for (let i = 0; i < 300 && store.waiting < 2001; i += 1) await pause(20)
   await reader.stop()
   test.strictSame(violations(await writtenRows(application), await publishedBy(store)), [])
+})
+
+t.test('a prepared transaction is waited for like any other: for `hold` with all rows, and for hours with its own', async (test) => {
+  const server = await startPostgres(test, { settings: { max_prepared_transactions: 2 } })
+  await server.query(DEBEZIUM_TABLE)
+  const store = new MemoryOutboxStore(systemClock())
+  const settings = sourceSettings(server.url, { holdMs: 200, lateMs: 300 })
+  let passed = 0
+  const reader = new SourceReader({
+    settings, table: new PostgresTable(settings, systemClock(), () => undefined), service: 'shop', store, bell: MUTE, clock: systemClock(), random: systemRandom(),
+    meter: { ...QUIET, passed: (_, gaps) => { passed += gaps } }, journal: SILENT,
+  })
+  await server.query(`begin; insert into outbox (aggregatetype, aggregateid, type) values ('order', 'a', 'x'); prepare transaction 'forgotten'`)
+  await server.query(`insert into outbox (aggregatetype, aggregateid, type) values ('order', 'a', 'x')`)
+  reader.start()
+  for (let i = 0; i < 200 && store.waiting < 1; i += 1) await pause(20)
+  test.strictSame([store.waiting, passed], [1, 1], 'counted once')
+  await pause(1000)
+  await server.query(`commit prepared 'forgotten'`)
+  for (let i = 0; i < 200 && store.waiting < 2; i += 1) await pause(20)
+  await reader.stop()
+  test.equal(store.waiting, 2)
 })

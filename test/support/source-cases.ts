@@ -22,7 +22,7 @@ export interface SourceScene {
 
 const SECRET = `whsec_${Buffer.alloc(32).toString('base64')}`
 
-function configuration(application: string, receiver: WebhookReceiver, store: string | null, more = ''): string {
+export function sourceConfiguration(application: string, receiver: WebhookReceiver, store: string | null, more = ''): string {
   return `
 ${store === null ? '' : `store: ${store}\n`}sinks:
   payments: { webhook: { url: "${receiver.origin}/hook", secrets: ["${SECRET}"], allow: [127.0.0.1/32] }, base: 10ms, cap: 50ms, lease: 1s }
@@ -37,11 +37,11 @@ function idOf({ headers }: Arrived): string {
 }
 
 /** The first arrival of each event: a second one is a redelivery, which receivers know by its id. */
-function firsts(receiver: WebhookReceiver): string[] {
+export function firsts(receiver: WebhookReceiver): string[] {
   return [...new Set(receiver.handled.map(idOf))]
 }
 
-async function until(ready: () => Promise<boolean> | boolean, withinMs = 20_000): Promise<boolean> {
+export async function until(ready: () => Promise<boolean> | boolean, withinMs = 20_000): Promise<boolean> {
   for (const end = Date.now() + withinMs; Date.now() < end;) {
     if (await ready()) return true
     await pause(20)
@@ -61,7 +61,7 @@ export function sourceCases(suite: Test, sceneOf: () => Promise<SourceScene>): v
     const folder = mkdtempSync(join(tmpdir(), 'onceward-test-'))
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
     const config = join(folder, 'onceward.yaml')
-    writeFileSync(config, configuration(application.url, receiver, store))
+    writeFileSync(config, sourceConfiguration(application.url, receiver, store))
     const sidecar = new SidecarProcess({ dataDir: folder, upstream: 'http://127.0.0.1:9', config })
     t.teardown(() => sidecar.kill())
     await sidecar.start()
@@ -85,7 +85,7 @@ export function sourceCases(suite: Test, sceneOf: () => Promise<SourceScene>): v
     await insert(application, 'customer-7', '{"amount": 12.50}')
     await insert(application, '', '{"amount": 1}')
     await insert(application, 'customer-7', '{"amount": 13}')
-    const sidecar = await startForTest(t, 'http://127.0.0.1:9', { yaml: `upstream: http://127.0.0.1:9\n${configuration(application.url, receiver, store)}` })
+    const sidecar = await startForTest(t, 'http://127.0.0.1:9', { yaml: `upstream: http://127.0.0.1:9\n${sourceConfiguration(application.url, receiver, store)}` })
     t.ok(await until(() => receiver.handled.length === 2))
     const [{ id } = {}] = await application.query('select id from outbox where seq = 1')
     const [event] = receiver.handled
@@ -105,7 +105,7 @@ export function sourceCases(suite: Test, sceneOf: () => Promise<SourceScene>): v
     const application = await applicationTable(t)
     const receiver = await startWebhookReceiver(t, () => 200)
     await application.query('alter table outbox rename to elsewhere')
-    const sidecar = await startForTest(t, 'http://127.0.0.1:9', { yaml: `upstream: http://127.0.0.1:9\n${configuration(application.url, receiver, store)}` })
+    const sidecar = await startForTest(t, 'http://127.0.0.1:9', { yaml: `upstream: http://127.0.0.1:9\n${sourceConfiguration(application.url, receiver, store)}` })
     t.ok(await until(() => sidecar.log().includes('source.interrupted')))
     t.equal(await sidecar.metric('onceward_source_state{source="orders"}'), 0)
     t.ok(await sidecar.metric('onceward_source_lag_seconds{source="orders"}') > 0)
@@ -124,7 +124,7 @@ export function sourceCases(suite: Test, sceneOf: () => Promise<SourceScene>): v
     const role = `reader_${Date.now()}`
     const own = new URL(application.url)
     own.username = role
-    const yaml = `upstream: http://127.0.0.1:9\n${configuration(own.href, receiver, store)}`
+    const yaml = `upstream: http://127.0.0.1:9\n${sourceConfiguration(own.href, receiver, store)}`
     const heard: string[] = []
     t.equal(await check(join(t.testdir({ 'onceward.yaml': yaml }), 'onceward.yaml'), {}, {}, { line: (text) => { heard.push(text) }, complaint: () => undefined }), 0)
     const grants = heard.filter((line) => line.includes('GRANT')).map((line) => line.replace(/ TO reader;$/, ` TO ${role}`))
@@ -149,7 +149,7 @@ export function sourceCases(suite: Test, sceneOf: () => Promise<SourceScene>): v
     const application = await applicationTable(t)
     const [first, second] = [await startWebhookReceiver(t, () => 200), await startWebhookReceiver(t, () => 200)]
     const yaml = (sink: string, name: string): string => `upstream: http://127.0.0.1:9
-${configuration(application.url, first, store).replace('sinks:', `sinks:\n  others: { webhook: { url: "${second.origin}/hook", secrets: ["${SECRET}"], allow: [127.0.0.1/32] }, lease: 1s }`).replace('sink: payments', `sink: ${sink}`).replace('orders:', `${name}:`)}`
+${sourceConfiguration(application.url, first, store).replace('sinks:', `sinks:\n  others: { webhook: { url: "${second.origin}/hook", secrets: ["${SECRET}"], allow: [127.0.0.1/32] }, lease: 1s }`).replace('sink: payments', `sink: ${sink}`).replace('orders:', `${name}:`)}`
     const sidecar = await startForTest(t, 'http://127.0.0.1:9', { yaml: yaml('payments', 'orders') })
     await insert(application, 'a', '1')
     t.ok(await until(() => first.handled.length === 1))
@@ -165,7 +165,7 @@ ${configuration(application.url, first, store).replace('sinks:', `sinks:\n  othe
     const { store } = await sceneOf()
     const application = await applicationTable(t)
     const receiver = await startWebhookReceiver(t, () => 200)
-    const yaml = (more?: string): string => `upstream: http://127.0.0.1:9\n${configuration(application.url, receiver, store, more)}`
+    const yaml = (more?: string): string => `upstream: http://127.0.0.1:9\n${sourceConfiguration(application.url, receiver, store, more)}`
     const sidecar = await startForTest(t, 'http://127.0.0.1:9', { yaml: yaml() })
     await insert(application, 'a', '1')
     t.ok(await until(() => receiver.handled.length === 1))
