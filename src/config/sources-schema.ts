@@ -30,7 +30,7 @@ export const SOURCE = {
     poll: { ...DELAY, formatMinimum: '10ms', default: '500ms', description: 'How often the table is looked at when nothing is new.' },
     batch: { type: 'integer', minimum: 1, maximum: 10_000, default: 500, description: 'Rows of one look at most.' },
     hold: { ...DELAY, default: '10s', description: 'How long a missing number, whose transaction may still commit, holds up the rows above it. After that they leave, and the late one follows them.' },
-    late: { ...DELAY, formatMinimum: '1s', default: '1m', description: 'How long a missing number is still looked for once every transaction of its time has ended. Longer where sessions cache numbers (`CACHE`).' },
+    late: { ...DELAY, formatMinimum: '1s', default: '1m', description: 'How long a missing number is looked for at least; after that, as long as a transaction runs that ran at the end of it. Longer where numbers are taken long before their rows are written (`CACHE`).' },
     lease: { ...DELAY, formatMinimum: '1s', formatMaximum: '10m', default: '10s', description: 'How long a process that died keeps others from reading in its place.' },
   },
 } as const

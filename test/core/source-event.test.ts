@@ -1,9 +1,9 @@
 import { test } from 'tap'
 import { sourceEvent } from '../../src/core/source-event.ts'
-import type { SourceRow } from '../../src/core/source-settings.ts'
+import type { SourceColumns, SourceRow, SourceSettings } from '../../src/core/source-settings.ts'
 
-const COLUMNS = { order: 'seq', id: 'id', lane: 'lane', type: 'type', payload: 'payload', time: null, traceparent: 'traceparent' }
-const SETTINGS = { name: 'orders', sink: 'payments', type: null, columns: COLUMNS }
+const COLUMNS: SourceColumns = { order: 'seq', id: 'id', lane: 'lane', type: 'type', payload: 'payload', time: null, traceparent: 'traceparent' }
+const SETTINGS: Pick<SourceSettings, 'name' | 'sink' | 'type' | 'columns'> = { name: 'orders', sink: 'payments', type: null, columns: COLUMNS }
 const CONTEXT = { service: 'shop', timeMs: Date.UTC(2026, 0, 2) }
 const ROW: SourceRow = { order: 7n, id: 'e-7', lane: 'customer-1', type: 'order.created', time: null, traceparent: null, payload: { kind: 'json', text: '{"amount": 12.50}' } }
 
@@ -20,8 +20,8 @@ test('a row is a CloudEvent with its own id, lane and type, and JSON as the data
 })
 
 test('without columns of their own the number is the id, each event has a lane, and one type stands for all', (t) => {
-  const settings = { ...SETTINGS, type: 'order.changed', columns: { ...COLUMNS, id: null, lane: null, type: null } as unknown as typeof COLUMNS }
-  t.match(built({ id: null, lane: null, type: null }, settings as never), { id: 'orders:7', lane: 'orders:7', type: 'order.changed', flaw: null })
+  const settings = { ...SETTINGS, type: 'order.changed', columns: { ...COLUMNS, id: null, lane: null, type: null } }
+  t.match(built({ id: null, lane: null, type: null }, settings), { id: 'orders:7', lane: 'orders:7', type: 'order.changed', flaw: null })
   t.end()
 })
 
@@ -39,6 +39,7 @@ test('a row that can be no event has its cause, an envelope and an id that nobod
     [{ id: null }, 'id: it is null'], [{ id: '' }, 'id: it is empty'], [{ id: 'x'.repeat(129) }, 'id: it is longer than 128 bytes'],
     [{ lane: null }, 'lane: it is null'], [{ lane: 'a\nb' }, 'lane: it has control characters, or what is no character'],
     [{ type: null }, 'type: it is null'], [{ type: 'a\tb' }, 'type: it has control characters'],
+    [{ time: Infinity }, 'time: it is not between the years 1 and 9999'], [{ time: -62_135_596_800_001 }, 'time: it is not between the years 1 and 9999'],
     [{ payload: { kind: 'too-large', bytes: 5_000_000 } }, 'payload: it would have 5000000 bytes, and an event has at most 983040'],
     [{ payload: { kind: 'json', text: `"${'x'.repeat(983_000)}"` } }, /^it would have 983\d+ bytes/],
   ] as const) {
