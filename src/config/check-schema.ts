@@ -5,6 +5,7 @@ import { FORMATS } from './formats.ts'
 import { alternatives, unknownField, wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { nearest } from './nearest.ts'
 import { CONSUMER } from './consumer-schema.ts'
+import { OPERATIONS } from './operations-schema.ts'
 import { OUTBOX } from './outbox-schema.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { SCHEMA, type Document, type Draft } from './schema.ts'
@@ -39,7 +40,7 @@ export async function checkSchema(data: Record<string, unknown>, locate: Locate)
 const SHARED = new Map<unknown, string>([[IDEMPOTENCY, 'idempotency'], [RETRY, 'retry'], [STATUS, 'status'], [CORS, 'cors']])
 
 /** Groups that many files have nothing of, each with the name of its field: only what the data names is compiled. */
-const RARE = new Map<unknown, string>([[SINK, 'sinks'], [OUTBOX, 'outbox'], [CONSUMER, 'consumer']])
+const RARE = new Map<unknown, string>([[SINK, 'sinks'], [OUTBOX, 'outbox'], [CONSUMER, 'consumer'], [OPERATIONS, 'operations']])
 
 /**
  * Compiling is the costliest thing that a start does with memory, and what it took stays: 13 MB with ajv's defaults,
@@ -60,13 +61,16 @@ function compile(AjvClass: typeof Ajv, data: Record<string, unknown>): ValidateF
   return ajv.compile<Document>(schema)
 }
 
-/** The names of all members, at whatever depth. */
+/** The names of all members, at whatever depth; a YAML alias may lead back to what it stands in. */
 function namesIn(data: Record<string, unknown>): ReadonlySet<string> {
   const names = new Set<string>()
-  JSON.stringify(data, (name, value: unknown) => {
-    names.add(name)
-    return value
-  })
+  const seen = new Set<object>([data])
+  for (const group of seen) {
+    for (const [name, value] of Object.entries(group)) {
+      names.add(name)
+      if (typeof value === 'object' && value !== null) seen.add(value)
+    }
+  }
   return names
 }
 
