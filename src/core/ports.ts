@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Fields } from './headers.ts'
-import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Parts, Reaped, Resolution, Rest, Swept, WriteOutcome } from './record.ts'
+import type { AcceptedWork, AcceptOutcome, Act, AuditEntry, BeginRequest, Begun, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Parts, Reaped, Resolution, Rest, Swept, WriteOutcome } from './record.ts'
 import type { StoredReply } from './reply.ts'
 import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
 import type { GaveUp } from './retry.ts'
@@ -60,6 +60,8 @@ export interface KeyStore {
    * (`givenUp()` is true) before its claim left for the store is dropped: the promise rejects with written 'no'.
    */
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome>
+  accept(request: ClaimRequest, work: AcceptedWork): Promise<AcceptOutcome>
+  begin(request: BeginRequest): Promise<Begun>
   /** Extends the lease of claims in flight, counted from now; one outcome per claim, in order. */
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]>
   complete(claim: Claim, completion: Completion): Promise<WriteOutcome>
@@ -75,7 +77,7 @@ export interface KeyStore {
   audit(limit: number): Promise<readonly AuditEntry[]>
   /** Somebody waits for this record to leave `in_flight`: the store tells `Wakeups` once it did. `settled`: it is not in flight. */
   flag(id: KeyId): Promise<'flagged' | 'settled'>
-  find(by: { readonly id: KeyId } | { readonly keyDigest: string } | { readonly operationRef: string } | { readonly state: 'uncertain' | 'in_flight' }, limit: number): Promise<readonly KeyRecord[]>
+  find(by: { readonly id: KeyId } | { readonly keyDigest: string } | { readonly operationRef: string } | { readonly state: 'uncertain' | 'in_flight' | 'accepted' }, limit: number): Promise<readonly KeyRecord[]>
   /** At most `limit` doubts that have a probe, to ask about: each to one asker, and again after its rest. Of several processes, too. */
   doubts(limit: number, rest: Rest): Promise<readonly Doubt[]>
   /** Turns at most `limit` in-flight records whose lease ended into doubts. */

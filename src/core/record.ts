@@ -41,6 +41,7 @@ export type Parts = string
 export type DoubtCause = 'lease-expired' | 'connection-lost' | 'reply-incomplete' | 'ambiguous-status' | 'deadline' | 'shutdown' | 'sent-unprotected'
 
 export type KeyState =
+  | { readonly state: 'accepted' }
   | { readonly state: 'in_flight', readonly leaseUntil: number }
   | { readonly state: 'completed', readonly completedAt: number, readonly reply: StoredReply }
   | { readonly state: 'uncertain', readonly since: number, readonly cause: DoubtCause }
@@ -67,7 +68,40 @@ export type KeyRecord = KeyState & {
   readonly probe: string | null
   /** what the request gives to the events of its completion, as the claim had it (core/outbox-draft.ts); null for none, and once it is completed */
   readonly outbox: string | null
+  /** null: its own client claimed it */
+  readonly accepted: Accepted | null
 }
+
+export interface Accepted {
+  readonly at: number
+  readonly owner: string
+}
+
+export interface AcceptedWork {
+  readonly event: OutboxEvent
+  readonly owner: string
+  readonly quota: number
+}
+
+export type AcceptOutcome =
+  | Exclude<ClaimOutcome, { kind: 'claimed' | 'accepted' }>
+  | { readonly kind: 'accepted', readonly operationRef: string, readonly fresh: boolean }
+  | { readonly kind: 'over-quota' }
+
+export interface BeginRequest {
+  readonly id: KeyId
+  readonly operationRef: string
+  readonly holder: string
+  readonly leaseMs: number
+  readonly onOrphan: OnOrphan
+}
+
+export type Begun =
+  | { readonly kind: 'claimed', readonly claim: Claim, readonly recovering: boolean, readonly retainUntil: number, readonly outbox: string | null }
+  | { readonly kind: 'completed' }
+  | { readonly kind: 'busy', readonly retryAfterMs: number }
+  | { readonly kind: 'uncertain', readonly since: number, readonly cause: DoubtCause, readonly fence: number, readonly probe: string | null, readonly outbox: string | null, readonly ageMs: number }
+  | { readonly kind: 'gone' }
 
 /** A doubt that somebody may ask the upstream about. */
 export interface Doubt {
@@ -114,6 +148,7 @@ export type ClaimOutcome =
   | { readonly kind: 'claimed', readonly claim: Claim, readonly recovering: boolean, readonly operationRef: string, readonly retainUntil: number }
   | { readonly kind: 'replay', readonly reply: StoredReply, readonly fence: number, readonly fingerprint: string, readonly spec: string, readonly parts: Parts, readonly operationRef: string, readonly retainUntil: number }
   | { readonly kind: 'busy', readonly retryAfterMs: number, readonly operationRef: string }
+  | { readonly kind: 'accepted', readonly operationRef: string }
   /** judged before everything else; the record's own spec and parts tell how to compare and what differed */
   | { readonly kind: 'mismatch', readonly spec: string, readonly parts: Parts, readonly operationRef: string }
   | { readonly kind: 'uncertain', readonly since: number, readonly cause: DoubtCause, readonly operationRef: string, readonly fence: number, readonly probe: string | null, readonly outbox: string | null, /** see Doubt */ readonly ageMs: number }

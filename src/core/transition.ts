@@ -1,4 +1,4 @@
-import type { Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, Eviction, Forgetting, KeyRecord, Resolution, WriteOutcome } from './record.ts'
+import type { AcceptOutcome, BeginRequest, Begun, Claim, ClaimOutcome, ClaimRequest, Completion, DoubtCause, Eviction, Forgetting, KeyRecord, Resolution, WriteOutcome } from './record.ts'
 import { witnessOf } from './witness.ts'
 
 /*
@@ -32,6 +32,7 @@ export function onClaim(found: KeyRecord | undefined, request: ClaimRequest, now
     const { reply, fence, fingerprint, spec, parts, operationRef, retainUntil } = found
     return { outcome: { kind: 'replay', reply, fence, fingerprint, spec, parts, operationRef, retainUntil }, change: KEEP }
   }
+  if (found.accepted !== null) return { outcome: { kind: 'accepted', operationRef: found.operationRef }, change: KEEP }
   if (found.state === 'in_flight' && found.leaseUntil > nowMs) {
     return { outcome: { kind: 'busy', retryAfterMs: found.leaseUntil - nowMs, operationRef: found.operationRef }, change: KEEP }
   }
@@ -46,17 +47,53 @@ export function onClaim(found: KeyRecord | undefined, request: ClaimRequest, now
   }
 }
 
+export function onAccept(found: KeyRecord | undefined, request: ClaimRequest, owner: string, room: boolean, nowMs: number): Judged<AcceptOutcome> {
+  if (found === undefined || isFree(found, nowMs)) {
+    if (!room) return { outcome: { kind: 'over-quota' }, change: KEEP }
+    const { leaseMs: _leaseMs, retentionMs, onOrphan: _onOrphan, ...rest } = request
+    const record: KeyRecord = { ...rest, fence: 1, attempts: 0, createdAt: nowMs, retainUntil: nowMs + retentionMs, accepted: { at: nowMs, owner }, state: 'accepted' }
+    return { outcome: { kind: 'accepted', operationRef: request.operationRef, fresh: true }, change: { kind: 'put', record } }
+  }
+  if (found.holder === request.holder && found.accepted !== null && found.state === 'accepted') return { outcome: { kind: 'accepted', operationRef: found.operationRef, fresh: true }, change: KEEP }
+  const { outcome, change } = onClaim(found, { ...request, onOrphan: { kind: 'hold' } }, nowMs)
+  if (outcome.kind === 'claimed') throw new Error('a hold takes nothing')
+  return { outcome: outcome.kind === 'accepted' ? { ...outcome, fresh: false } : outcome, change }
+}
+
+export function onBegin(found: KeyRecord | undefined, { id, operationRef, holder, leaseMs, onOrphan }: BeginRequest, nowMs: number): Judged<Begun> {
+  if (found === undefined || found.operationRef !== operationRef || found.accepted === null || isFree(found, nowMs)) return { outcome: { kind: 'gone' }, change: KEEP }
+  const begun = (record: KeyRecord, recovering: boolean, change: Change): Judged<Begun> => ({ outcome: { kind: 'claimed', claim: { id, holder, fence: record.fence }, recovering, retainUntil: record.retainUntil, outbox: record.outbox }, change })
+  switch (found.state) {
+    case 'accepted': {
+      const record: KeyRecord = { ...base(found), holder, fence: found.fence + 1, createdAt: nowMs, retainUntil: nowMs + found.retainUntil - found.createdAt, state: 'in_flight', leaseUntil: nowMs + leaseMs }
+      return begun(record, false, { kind: 'put', record })
+    }
+    case 'completed': return { outcome: { kind: 'completed' }, change: KEEP }
+    case 'in_flight': case 'uncertain': break
+    default: found satisfies never
+  }
+  if (found.state === 'in_flight' && found.holder === holder) return begun(found, onOrphan.kind === 'take', KEEP)
+  if (found.state === 'in_flight' && found.leaseUntil > nowMs) return { outcome: { kind: 'busy', retryAfterMs: found.leaseUntil - nowMs }, change: KEEP }
+  if (onOrphan.kind === 'take' && nowMs < found.createdAt + onOrphan.withinMs) {
+    const record: KeyRecord = { ...base(found), holder, fence: found.fence + 1, state: 'in_flight', leaseUntil: nowMs + leaseMs }
+    return begun(record, true, { kind: 'put', record })
+  }
+  const doubt = found.state === 'uncertain' ? found : doubtful(found, 'lease-expired', nowMs)
+  const { since, cause, fence, probe, outbox } = doubt
+  return { outcome: { kind: 'uncertain', since, cause, fence, probe, outbox, ageMs: nowMs - since }, change: doubt === found ? KEEP : { kind: 'put', record: doubt } }
+}
+
 export function onRenew(found: KeyRecord | undefined, claim: Claim, leaseMs: number, nowMs: number): Judged<WriteOutcome> {
   if (!holds(found, claim) || found.state !== 'in_flight') return FENCED
   return { outcome: 'written', change: { kind: 'put', record: { ...found, leaseUntil: nowMs + leaseMs } } }
 }
 
 export function onComplete(found: KeyRecord | undefined, claim: Claim, completion: Completion, nowMs: number): Judged<WriteOutcome> {
-  if (!holds(found, claim)) return FENCED
+  if (!holds(found, claim) || found.state === 'accepted') return FENCED
   if (found.state === 'completed') return WRITTEN_BEFORE
   const record: KeyRecord = {
     ...base(found), state: 'completed', completedAt: nowMs, reply: completion.reply, attempts: found.attempts + completion.attempts, probe: null, outbox: null,
-    retainUntil: found.state === 'uncertain' ? retainedAfterDoubt(found, nowMs) : found.retainUntil,
+    retainUntil: found.state === 'uncertain' || found.accepted !== null ? retainedAfterDoubt(found, nowMs) : found.retainUntil,
   }
   return { outcome: 'written', change: { kind: 'put', record } }
 }
@@ -65,11 +102,11 @@ export function onComplete(found: KeyRecord | undefined, claim: Claim, completio
 export function onRelease(found: KeyRecord | undefined, claim: Claim): Judged<WriteOutcome> {
   if (found === undefined) return WRITTEN_BEFORE
   if (!holds(found, claim) || found.state === 'completed') return FENCED
-  return { outcome: 'written', change: { kind: 'delete' } }
+  return { outcome: 'written', change: found.accepted === null ? { kind: 'delete' } : { kind: 'put', record: { ...base(found), state: 'accepted' } } }
 }
 
 export function onAbandon(found: KeyRecord | undefined, claim: Claim, cause: DoubtCause, attempts: number, nowMs: number): Judged<WriteOutcome> {
-  if (!holds(found, claim) || found.state === 'completed') return FENCED
+  if (!holds(found, claim) || found.state === 'completed' || found.state === 'accepted') return FENCED
   if (found.state === 'uncertain') return WRITTEN_BEFORE
   return { outcome: 'written', change: { kind: 'put', record: { ...doubtful(found, cause, nowMs), attempts: found.attempts + attempts } } }
 }
@@ -80,7 +117,8 @@ export function onResolve(found: KeyRecord | undefined, fence: number, resolutio
   switch (resolution.as) {
     case 'not-executed': {
       const { operationRef } = resolution
-      return operationRef === null || operationRef === found.operationRef ? { outcome: 'written', change: { kind: 'delete' } } : FENCED
+      if (operationRef !== null && operationRef !== found.operationRef) return FENCED
+      return { outcome: 'written', change: found.accepted === null ? { kind: 'delete' } : { kind: 'put', record: { ...base(found), holder: RESOLVER, fence: fence + 1, state: 'accepted' } } }
     }
     case 'completed': {
       const record: KeyRecord = {
@@ -124,7 +162,7 @@ function claimNew(request: ClaimRequest, nowMs: number): Judged<ClaimOutcome> {
   const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, probe, outbox } = request
   const record: KeyRecord = {
     id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, probe, outbox, fence: 1, attempts: 0,
-    createdAt: nowMs, retainUntil: nowMs + request.retentionMs, state: 'in_flight', leaseUntil: nowMs + request.leaseMs,
+    createdAt: nowMs, retainUntil: nowMs + request.retentionMs, accepted: null, state: 'in_flight', leaseUntil: nowMs + request.leaseMs,
   }
   return { outcome: claimed(record), change: { kind: 'put', record } }
 }
@@ -153,6 +191,6 @@ function retainedAfterDoubt(found: KeyRecord, nowMs: number): number {
 }
 
 function base(found: KeyRecord): Omit<KeyRecord, 'state' | 'leaseUntil' | 'completedAt' | 'reply' | 'since' | 'cause'> {
-  const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, fence, route, createdAt, retainUntil, attempts, probe, outbox } = found
-  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, fence, route, createdAt, retainUntil, attempts, probe, outbox }
+  const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, fence, route, createdAt, retainUntil, attempts, probe, outbox, accepted } = found
+  return { accepted, id, keyDigest, operationRef, fingerprint, spec, parts, holder, fence, route, createdAt, retainUntil, attempts, probe, outbox }
 }

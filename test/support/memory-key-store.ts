@@ -2,7 +2,7 @@ import { auditEntry } from '../../src/core/audit.ts'
 import type { OutboxEvent } from '../../src/core/event.ts'
 import { StoreUnavailable, type Clock, type KeyStore, type Wakeups } from '../../src/core/ports.ts'
 import type { Act, AuditEntry, Claim, KeyId, KeyRecord } from '../../src/core/record.ts'
-import { isFree, onAbandon, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../src/core/transition.ts'
+import { isFree, onAbandon, onAccept, onBegin, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../src/core/transition.ts'
 import { Flagged, NOBODY_WAITS } from '../../src/store/flagged.ts'
 import { LentDoubts } from '../../src/store/lent-doubts.ts'
 
@@ -35,6 +35,14 @@ export class MemoryKeyStore implements KeyStore {
     if (givenUp?.() === true) throw new StoreUnavailable('no', 'given up before it left for the store')
     return this.#apply(request.id, onClaim(this.#records.get(request.id), request, nowMs))
   })
+
+  accept: KeyStore['accept'] = (request, { event, owner, quota }) => this.#turn((nowMs) => {
+    const waiting = this.events.filter(({ sink, lane }) => sink === event.sink && lane >= `${owner}.` && lane < `${owner}/`).length
+    const judged = onAccept(this.#records.get(request.id), request, owner, waiting < quota, nowMs)
+    return this.#apply(request.id, judged, judged.outcome.kind === 'accepted' && judged.outcome.fresh ? [event] : [])
+  })
+
+  begin: KeyStore['begin'] = (request) => this.#turn((nowMs) => this.#apply(request.id, onBegin(this.#records.get(request.id), request, nowMs)))
 
   renew: KeyStore['renew'] = (claims) => this.#turn((nowMs) => (
     claims.map(({ claim, leaseMs }) => this.#apply(claim.id, onRenew(this.#of(claim), claim, leaseMs, nowMs)))
