@@ -20,7 +20,7 @@ import { Relays } from './relays.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { Completions } from './request/completion.ts'
-import { execute } from './request/execute.ts'
+import { execute, MissingRoutes } from './request/execute.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
 import { askToSwitch, passOn, type PassingDependencies } from './request/pass-on.ts'
 import { passRepeatedly, type RepeatingDependencies } from './request/pass-repeatedly.ts'
@@ -143,7 +143,8 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   upkeep.start()
   doubts.start()
   const adminAddress = await admin.listen(config.admin.listen)
-  await relays.execute({ execute: (payload) => execute(payload, { ...flow, routes: () => policies.routes, hop, draining: () => draining }) }, { operations: config.operations, accepts: accepts(config.routes) })
+  const execution = { ...flow, routes: () => policies.routes, missing: new MissingRoutes(), hop, draining: () => draining }
+  await relays.execute({ execute: (payload) => execute(payload, execution) }, { operations: config.operations, accepts: accepts(config.routes) })
   const address = await proxy.listen(config.listen)
   journal.info('sidecar.ready', { address, admin: adminAddress, upstream: connections.origin })
 

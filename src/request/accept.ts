@@ -12,7 +12,7 @@ import { announce, type AnnounceDependencies } from './announce.ts'
 import { accepted, acceptedReply, mismatch, incomparable, notClaimed, notConfirmed, overQuota, replayed, type Ending } from './answer.ts'
 import { claimRequest, draftOf, type ClaimDependencies } from './claim.ts'
 import { fingerprintUnder } from './compare.ts'
-import type { Completions } from './completion.ts'
+import { isOver, type Completions } from './completion.ts'
 import { follow, type WaitDependencies } from './wait.ts'
 
 /*
@@ -97,7 +97,7 @@ function inTime(asking: Promise<Asked>, { policy: { claimWithinMs } }: Entry, { 
 async function answered(entry: Entry, { operationRef, fresh }: Extract<AcceptOutcome, { kind: 'accepted' }>, { asked, waitMs }: Acceptance, { longestWaitMs }: OperationsSettings, deps: AcceptDependencies): Promise<Ending> {
   const grantedMs = deps.completions.takesMore ? Math.min(waitMs ?? 0, longestWaitMs) : 0
   entry.call.forgetBody()
-  const found = await deps.completions.wait(entry.id, operationRef, grantedMs, ({ state }) => state === 'completed', () => entry.call.gone())
+  const found = await deps.completions.wait(entry.id, operationRef, grantedMs, (record) => isOver(record, entry.policy), () => entry.call.gone())
   if (found?.state === 'completed') return fresh ? acceptedReply(found, deps.clock.wallMs()) : replayed(found, entry, deps.clock.wallMs())
   return accepted(operationRef, fresh, asked, grantedMs)
 }

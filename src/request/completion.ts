@@ -1,9 +1,15 @@
+import type { Policy } from '../core/policy.ts'
 import type { Clock } from '../core/ports.ts'
 import type { KeyId, KeyRecord } from '../core/record.ts'
 import type { Sight, Watch } from './watch.ts'
 
 /** Clients of one process that wait for a completion at one time; a further one is answered at once, and asks again. */
 const MOST_AT_ONCE = 1000
+
+/** Nothing more will become of it by itself: a doubt that its policy leaves to somebody is no reason to wait. */
+export function isOver({ state }: KeyRecord, { whenUnsure }: Pick<Policy, 'whenUnsure'>): boolean {
+  return state === 'completed' || (state === 'uncertain' && whenUnsure.kind === 'hold')
+}
 
 export interface CompletionDependencies {
   readonly watch: Pick<Watch, 'on'>

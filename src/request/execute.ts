@@ -37,8 +37,23 @@ export interface ExecuteDependencies extends AttemptDependencies, SettleDependen
   readonly routes: () => readonly Route[]
   /** how this process signs for what it sends */
   readonly hop: Pick<Hop, 'pseudonym' | 'host' | 'forwarded'>
+  readonly missing: MissingRoutes
   /** true from the start of a drain: what has not begun stays where it is */
   readonly draining: () => boolean
+}
+
+/** Thousands may wait for a route that is gone: each configuration tells of it once. */
+export class MissingRoutes {
+  readonly #names = new Set<string>()
+  #routes: readonly Route[] = []
+
+  isNew(name: string, routes: readonly Route[]): boolean {
+    if (routes !== this.#routes) this.#names.clear()
+    this.#routes = routes
+    if (this.#names.has(name)) return false
+    this.#names.add(name)
+    return true
+  }
 }
 
 /** Times after which it is looked at again, where nothing says how long it takes: rare enough for thousands that wait for an operator. */
@@ -64,13 +79,13 @@ export async function execute(payload: Uint8Array, deps: ExecuteDependencies): P
   if (deps.draining()) return later('draining', deps)
   const policy = policyOf(stored.route, deps.routes())
   if (policy === null) {
-    deps.journal.warn('operation.without-route', { route: stored.route, operationRef: stored.operationRef })
+    if (deps.missing.isNew(stored.route, deps.routes())) deps.journal.warn('operation.without-route', { route: stored.route, operationRef: stored.operationRef })
     return later('other-rules', deps)
   }
   const restMs = deps.breaker === null ? 0 : deps.breaker.waitMs(deps.clock.monotonicMs())
   if (restMs > 0) return { kind: 'released', cause: 'the upstream fails and is left alone for a while', blame: 'sink', notBeforeMs: restMs }
   const executing = begin(workOf(stored, policy, deps), deps)
-  const place = deps.unsettled.enter(executing)
+  const place = deps.unsettled.enter(executing.catch(() => undefined)) // a defect is the relay's to report
   return executing.finally(() => deps.unsettled.leave(place))
 }
 

@@ -10,7 +10,7 @@ import type { Route } from '../core/route.ts'
 import { byClaim, identify, type TokenScope } from '../core/scope.ts'
 import { witness, witnessOf } from '../core/witness.ts'
 import type { Namespace } from './admit.ts'
-import type { Completions } from './completion.ts'
+import { isOver, type Completions } from './completion.ts'
 
 /*
  * An operation that was accepted, for whoever asks about it by its name. Nobody is told more than that there is none but the identity
@@ -72,7 +72,7 @@ async function find(operationRef: string, fields: Fields, gone: () => boolean, d
   const moves = status.status === 'queued' || status.status === 'running'
   const grantedMs = moves && deps.completions.takesMore ? Math.min(waitMs ?? 0, deps.operations.current.longestWaitMs) : 0
   if (grantedMs === 0) return { kind: 'operation', operation: { route, policy, record, acceptedAt: record.accepted.at, ...status }, waitedMs: null }
-  await deps.completions.wait(record.id, operationRef, grantedMs, ({ state }) => state === 'completed' || state === 'uncertain', gone)
+  await deps.completions.wait(record.id, operationRef, grantedMs, (seen) => isOver(seen, policy), gone)
   const [later] = await deps.store.find({ operationRef }, 1)
   if (later === undefined || later.accepted === null) return NONE
   return { kind: 'operation', operation: { route, policy, record: later, acceptedAt: later.accepted.at, ...await statusOf(later, deps) }, waitedMs: grantedMs }

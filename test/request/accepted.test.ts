@@ -3,6 +3,7 @@ import type { AttemptOutcome, StreamedBody } from '../../src/core/attempt.ts'
 import type { Executed } from '../../src/core/operations.ts'
 import { StoreUnavailable, type KeyStore, type UpstreamRequest } from '../../src/core/ports.ts'
 import type { KeyRecord } from '../../src/core/record.ts'
+import type { Route } from '../../src/core/route.ts'
 import type { Answer } from '../../src/request/call.ts'
 import { replacing } from '../chaos/sabotage.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -12,6 +13,7 @@ import { MemoryKeyStore } from '../support/memory-key-store.ts'
 const SEALING = `store: { sealing: { keys: [{ id: one, secret: "${Buffer.alloc(32, 1).toString('base64')}" }] } }`
 const yaml = (route = '', more = ''): string => `${SEALING}\n${more}\nroutes:\n  - name: create-charge\n    match: { method: POST, path: /v1/charges }\n    async: allowed\n    retry: { attempts: 1 }\n    ${route}\n`
 
+const NO_ROUTES: readonly Route[] = []
 const ASYNC = { fields: ['Prefer', 'respond-async'] }
 const OK: AttemptOutcome = { kind: 'answered', reply: { kind: 'whole', reply: { status: 201, headers: ['X-Made', '1'], body: Buffer.from('made'), trailers: [] } } }
 const LOST: AttemptOutcome = { kind: 'lost', cause: 'connection-lost', reply: null }
@@ -191,7 +193,9 @@ test('what cannot be executed here waits, and nothing is begun', async (t) => {
   t.match(await flow.execute(payload(), { routes: [] }), { kind: 'waiting', why: 'other-rules' })
   t.match(await flow.execute(payload(), { routes: flow.routes.map((route) => ({ ...route, action: { kind: 'pass', deadlineMs: null, retry: null } })) }), { kind: 'waiting', why: 'other-rules' })
   t.match(await flow.execute(payload().subarray(0, 10)), { kind: 'waiting', why: 'unreadable' })
-  t.strictSame(flow.journal.events.filter((event) => event.startsWith('operation.')), ['operation.without-route', 'operation.without-route', 'operation.unreadable'])
+  await flow.execute(payload(), { routes: NO_ROUTES })
+  await flow.execute(payload(), { routes: NO_ROUTES })
+  t.strictSame(flow.journal.events.filter((event) => event.startsWith('operation.')), ['operation.without-route', 'operation.without-route', 'operation.unreadable', 'operation.without-route'], 'once for each configuration')
   t.strictSame([(await record()).state, sent.length], ['accepted', 0])
   t.strictSame(await ran(clock, flow.execute(payload(), { routes: flow.routes.map((route) => (route.action.kind === 'guard' ? { ...route, action: { kind: 'guard', policy: { ...route.action.policy, accepts: 'off' } } } : route)) })), { kind: 'completed' }, 'a route that accepts no more executes what it had accepted')
 })

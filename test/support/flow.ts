@@ -8,7 +8,7 @@ import { admit } from '../../src/request/admit.ts'
 import { Completions } from '../../src/request/completion.ts'
 import type { Answer, Call } from '../../src/request/call.ts'
 import type { Executed } from '../../src/core/operations.ts'
-import { execute } from '../../src/request/execute.ts'
+import { execute, MissingRoutes } from '../../src/request/execute.ts'
 import { handle, type FlowDependencies } from '../../src/request/handle.ts'
 import { Inquiries } from '../../src/request/probe.ts'
 import { LeaseKeeper } from '../../src/request/lease.ts'
@@ -44,6 +44,7 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
   const upstream: Upstream = { attempt: options.attempt, handshake: () => { throw new Error('no handshakes here') }, close: () => Promise.resolve() }
   const underWay = new Roster<Abortable>()
   const rung: string[] = []
+  const missing = new MissingRoutes()
   const watch = new Watch({ store, wakeups, clock, random })
   const bell = { ring: (sink: string) => { rung.push(sink) } }
   const deps: FlowDependencies = {
@@ -66,7 +67,7 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
   }
   return {
     deps, journal, meter, rung, routes,
-    execute: (payload, more = {}) => execute(payload, { ...deps, routes: () => more.routes ?? routes, hop: { pseudonym: 'executor', host: null, forwarded: false }, draining: () => more.draining ?? false }),
+    execute: (payload, more = {}) => execute(payload, { ...deps, routes: () => more.routes ?? routes, missing, hop: { pseudonym: 'executor', host: null, forwarded: false }, draining: () => more.draining ?? false }),
     send(key, { body = '{"amount":1}', forgotten = () => undefined, method = 'POST', fields = [] } = {}) {
       const call: Call = {
         method, target: '/v1/charges', fields: ['Content-Type', 'application/json', 'Authorization', 'Bearer one', 'Idempotency-Key', key, ...fields],
