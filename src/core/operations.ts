@@ -47,6 +47,11 @@ export function operationLane(owner: string, operationRef: string): string {
   return `${owner}.${operationRef}`
 }
 
+/** Between which lanes all of this owner's lie, the second one left out: no character comes between a dot and a slash. */
+export function lanesOf(owner: string): [from: string, to: string] {
+  return [`${owner}.`, `${owner}/`]
+}
+
 /**
  * What came of one execution.
  *

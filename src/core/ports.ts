@@ -60,7 +60,13 @@ export interface KeyStore {
    * (`givenUp()` is true) before its claim left for the store is dropped: the promise rejects with written 'no'.
    */
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome>
+  /**
+   * Stores a request that is executed later: its record and its event, or neither. Repeated (the same operationRef) it answers as the first
+   * time. What stands under the key is judged as by a claim that takes nothing. The quota is looked at in the same transaction, and may be
+   * exceeded by as many as are accepted at once. `request.leaseMs` and `onOrphan` are not looked at: nothing is sent yet.
+   */
   accept(request: ClaimRequest, work: AcceptedWork): Promise<AcceptOutcome>
+  /** May this operation, which was accepted, be executed? Repeated by the same holder it is granted again. */
   begin(request: BeginRequest): Promise<Begun>
   /** Extends the lease of claims in flight, counted from now; one outcome per claim, in order. */
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]>
@@ -71,7 +77,7 @@ export interface KeyStore {
   resolve(id: KeyId, fence: number, resolution: Resolution, act: Act | null): Promise<WriteOutcome>
   /** Drops the body of a completed reply and leaves `completed, body not kept`. */
   evict(id: KeyId, act: Act): Promise<Eviction>
-  /** Frees a key: the next request with it runs. */
+  /** Frees a key: the next request with it runs. What was accepted under it and waits is not executed any more. */
   forget(id: KeyId, act: Act): Promise<Forgetting>
   /** The newest `limit` acts of operators, newest first. */
   audit(limit: number): Promise<readonly AuditEntry[]>

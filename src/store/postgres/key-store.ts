@@ -1,6 +1,6 @@
 import type { Stores } from '../../core/outbox-ports.ts'
-import type { Clock, Journal, KeyStore, Random, Wakeups } from '../../core/ports.ts'
-import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
+import { StoreUnavailable, type Clock, type Journal, type KeyStore, type Random, type Wakeups } from '../../core/ports.ts'
+import type { AcceptOutcome, Act, AuditEntry, Begun, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import { NOBODY_WAITS } from '../flagged.ts'
 import { GroupCommit, type Sent } from '../group-commit.ts'
 import { sendClaims } from './claims.ts'
@@ -98,6 +98,14 @@ class PostgresKeyStore implements KeyStore {
 
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome> {
     return this.#claims.submit(request, request.outbox?.length ?? 0, givenUp)
+  }
+
+  accept(): Promise<AcceptOutcome> {
+    return Promise.reject(new StoreUnavailable('no', 'PostgreSQL takes no requests to be executed later yet'))
+  }
+
+  begin(): Promise<Begun> {
+    return Promise.reject(new StoreUnavailable('no', 'PostgreSQL takes no requests to be executed later yet'))
   }
 
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]> {
