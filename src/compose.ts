@@ -7,7 +7,7 @@ import { RetryBudget } from './core/budget.ts'
 import { StoreUnavailable, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
-import { accepts } from './core/route.ts'
+import { acceptsAny } from './core/route.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
 import { SystemLoopDelay } from './host/loop-delay.ts'
@@ -144,7 +144,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   doubts.start()
   const adminAddress = await admin.listen(config.admin.listen)
   const execution = { ...flow, routes: () => policies.routes, missing: new MissingRoutes(), hop, draining: () => draining }
-  await relays.execute({ execute: (payload) => execute(payload, execution) }, { operations: config.operations, accepts: accepts(config.routes) })
+  await relays.execute({ execute: (payload) => execute(payload, execution) }, { operations: config.operations, accepts: acceptsAny(config.routes) })
   const address = await proxy.listen(config.listen)
   journal.info('sidecar.ready', { address, admin: adminAddress, upstream: connections.origin })
 

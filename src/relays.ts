@@ -119,7 +119,7 @@ export class Relays {
   async #warnOfOthers(): Promise<void> {
     const known = [...this.#running.keys()]
     try {
-      for (const { sink, lagMs, dead } of (await this.#deps.store.census(known)).filter(({ sink }) => sink !== OPERATIONS_SINK && !known.includes(sink))) {
+      for (const { sink, lagMs, dead } of (await this.#deps.store.census(known)).filter((one) => one.sink !== OPERATIONS_SINK && !known.includes(one.sink))) {
         this.#deps.journal.warn('outbox.sink-not-configured', { sink, lagSeconds: Math.round(lagMs / 1000), dead })
       }
     } catch (error) {

@@ -3,7 +3,7 @@ import type { Loaded } from './config/load.ts'
 import { needsRestart } from './config/restart.ts'
 import type { Relays } from './relays.ts'
 import type { OperationsSettings } from './core/operations.ts'
-import { accepts } from './core/route.ts'
+import { acceptsAny } from './core/route.ts'
 import { StoreUnavailable, type Journal, type Meter } from './core/ports.ts'
 import type { Adoption, Policies } from './request/policies.ts'
 import type { RetryPools } from './request/retry-pools.ts'
@@ -55,7 +55,7 @@ async function replace(loaded: Loaded, { running, policies, pools, relays, opera
   }
   pools.adopt(config.budgets)
   operations.current = config.operations
-  await relays.adopt({ sinks: config.sinks, operations: config.operations, accepts: accepts(config.routes) })
+  await relays.adopt({ sinks: config.sinks, operations: config.operations, accepts: acceptsAny(config.routes) })
   meter.routes(config.routes.map(({ name }) => name))
   for (const warning of [...config.warnings, ...adoption.freed.map((way) => `old keys are free again: ${way}`)]) journal.warn('config.warning', { warning })
   for (const field of needsRestart(running.written, config.written)) journal.warn('config.warning', { warning: `${field} has changed, which needs a restart; the old value stays in force` })

@@ -6,7 +6,7 @@ import type { Environment } from '../config/substitute.ts'
 import { durationText } from '../config/units.ts'
 import type { Policy, WhenUnsure } from '../core/policy.ts'
 import type { RetryPolicy } from '../core/retry.ts'
-import { accepts, type Route } from '../core/route.ts'
+import { acceptsAny, type Route } from '../core/route.ts'
 import { EXIT, type Output } from './output.ts'
 
 /** The configured routes end where these two begin. */
@@ -96,7 +96,7 @@ function budgets({ budgets: all, breaker }: Config): string {
 
 /** Only where something is accepted. */
 function operations({ routes, operations: { concurrency, attempts: most, quota, requestBodyBytes } }: Config): string[] {
-  if (!accepts(routes)) return []
+  if (!acceptsAny(routes)) return []
   return [`  accepted requests: ${concurrency} at a time, at most ${most} executions without an effect, ${quota} waiting of one identity, bodies up to ${requestBodyBytes} bytes`]
 }
 

@@ -56,7 +56,7 @@ export interface Route extends Conditions {
 }
 
 /** Some request may be accepted now and executed later. */
-export function accepts(routes: readonly Route[]): boolean {
+export function acceptsAny(routes: readonly Route[]): boolean {
   return routes.some(({ action }) => action.kind === 'guard' && action.policy.accepts !== 'off')
 }
 

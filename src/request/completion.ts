@@ -32,10 +32,10 @@ export class Completions {
   }
 
   /**
-   * The record once `isOver` says so of it; null after `waitMs`, when the operation is gone, when there are too many who wait, or when
+   * The record once it is `enough`; null after `waitMs`, when the operation is gone, when there are too many who wait, or when
    * this process stops. `gone` tells that nobody waits any more. Rejects for a defect, not for an outage.
    */
-  wait(id: KeyId, operationRef: string, waitMs: number, isOver: (record: KeyRecord) => boolean, gone: () => boolean): Promise<KeyRecord | null> {
+  wait(id: KeyId, operationRef: string, waitMs: number, enough: (record: KeyRecord) => boolean, gone: () => boolean): Promise<KeyRecord | null> {
     if (waitMs <= 0 || !this.takesMore) return Promise.resolve(null)
     return new Promise((resolve, reject) => {
       const end = (): void => {
@@ -53,7 +53,7 @@ export class Completions {
           if (gone()) return giveUp()
           if (sight === 'unavailable') return
           if (sight === 'gone' || sight.operationRef !== operationRef) return giveUp()
-          if (!isOver(sight)) return
+          if (!enough(sight)) return
           end()
           resolve(sight)
         },

@@ -21,13 +21,13 @@ test('I6 no leak: a token that nobody verified is asked for again, whoever else 
   for (let asked = await askFor(sidecar, location, token(1)); !asked.body.includes('secret');) asked = await askFor(sidecar, location, [...token(1), 'Prefer', 'wait=5'])
   const unknown = await askFor(sidecar, '/_onceward/operations/op_0', token(1))
   for (const other of [token(2), token(1, 'bob'), ONE, []]) {
-    for (const path of [location, `${location}/reply`]) {
+    for (const path of [location, `${String(location)}/reply`]) {
       const { status, body } = await askFor(sidecar, path, other)
       t.strictSame([status, body], [404, unknown.body])
     }
   }
   t.match(await post(sidecar, token(2)), { status: 409, problem: 'reply-withheld' }, 'and so is a repetition with it')
-  t.match(await askFor(sidecar, `${location}/reply`, token(1)), { status: 201, body: 'secret' })
+  t.match(await askFor(sidecar, `${String(location)}/reply`, token(1)), { status: 201, body: 'secret' })
 })
 
 test('a verified token is asked for its subject, not for itself; while nobody can verify it, nobody is told', async (t) => {

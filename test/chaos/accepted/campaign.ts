@@ -7,7 +7,7 @@ import type { Test } from 'tap'
 import { Agent, request } from 'undici'
 import { chance } from '../chance.ts'
 import { startPostgres } from '../../support/services/postgres.ts'
-import type { Bug, Order } from './sidecar.ts'
+import type { Bug, Order } from './order.ts'
 import { startLedger, type Fate, type Ledger } from './upstream.ts'
 
 /*
@@ -39,6 +39,8 @@ export interface Outcome {
 }
 
 const LEASE_MS = 3000
+/** What is accepted and lost would be waited for in vain; what is wrong is seen at the end. */
+const ARRIVE_WITHIN_MS = 10_000
 /** How long everything may take to come to its end once the last process lives. */
 const PATIENCE_MS = 60_000
 const OWNERS = ['Bearer one', 'Bearer two'] as const
@@ -51,14 +53,14 @@ export async function acceptedCampaign(t: Pick<Test, 'teardown'>, plan: Plan): P
   const random = chance(plan.seed, 'upstream')
   const ledger = await startLedger(t, random, (key) => fate(random(), key, refusedOnce))
   const postgres = plan.store === 'postgres' ? await startPostgres(t, { settings: { shared_buffers: '64MB' } }) : null
-  const life = new Life({ yaml: yamlOf(ledger.origin, dataDir, postgres?.url ?? null), logFile: join(dataDir, 'log.jsonl'), bug: plan.bug })
+  const life = new Life({ yaml: yamlOf(ledger.origin, dataDir, postgres?.url ?? null, plan.bug === 'anybody' ? 'none' : 'credential'), logFile: join(dataDir, 'log.jsonl'), bug: plan.bug })
   t.teardown(() => life.kill())
   await life.start()
   const agent = new Agent({ connections: 64 })
   t.teardown(() => agent.destroy())
   const asking = askAll(plan.requests, life, agent)
   for (let kill = 1; kill <= plan.kills; kill += 1) {
-    await ledger.reached(Math.floor(plan.requests * kill / (plan.kills + 1)), 30_000)
+    await ledger.reached(Math.floor(plan.requests * kill / (plan.kills + 1)), ARRIVE_WITHIN_MS)
     await life.kill()
     await life.start()
   }
@@ -80,7 +82,7 @@ function fate(dice: number, key: string, refusedOnce: Set<string>): Fate {
   return 'done'
 }
 
-function yamlOf(upstream: string, dataDir: string, postgres: string | null): string {
+function yamlOf(upstream: string, dataDir: string, postgres: string | null, scope: string): string {
   const sealing = `sealing: { keys: [{ id: one, secret: "${Buffer.alloc(32, 5).toString('base64')}" }] }`
   return `
 service: accepted-chaos
@@ -93,7 +95,7 @@ routes:
   - name: work
     match: { method: POST, path: /work }
     async: allowed
-    idempotency: { key: required, lease: ${LEASE_MS}ms }
+    idempotency: { key: required, scope: ${scope}, lease: ${LEASE_MS}ms }
     retry: { attempts: 2, base: 1ms }
 `
 }

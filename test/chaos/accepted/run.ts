@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { acceptedCampaign, type Plan } from './campaign.ts'
-import { BUGS } from './sidecar.ts'
+import { BUGS } from './order.ts'
 
 /*
  * npm run chaos:accepted [-- options]

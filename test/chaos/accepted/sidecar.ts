@@ -3,23 +3,11 @@ import { startSidecar, type Seams } from '../../../src/compose.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { KeyStore } from '../../../src/core/ports.ts'
 import { replacing } from '../sabotage.ts'
+import type { Bug, Order } from './order.ts'
 
 /* One life of the real product in a process of its own, with a bug of its own if the campaign is to see one. */
 
-/**
- * `begin-takes`: what was under way when a process died is begun again, whatever the policy says. `doubts-are-free`: what nobody
- * knows is put back to be executed. `accept-late`: 202 is said before anything is stored. `anybody`: whose an operation is is not looked at.
- */
-export const BUGS = ['begin-takes', 'doubts-are-free', 'accept-late', 'anybody'] as const
-export type Bug = typeof BUGS[number]
-
-export interface Order {
-  readonly yaml: string
-  readonly logFile: string
-  readonly bug: Bug | null
-}
-
-/** How long `accept-late` leaves its write undone. */
+/** How long `accept-late` leaves its write undone: nothing, this, twice this, and so on to thirty times. */
 const LATE_MS = 300
 
 function sabotaged(store: KeyStore, bug: Bug | null): KeyStore {
@@ -27,27 +15,17 @@ function sabotaged(store: KeyStore, bug: Bug | null): KeyStore {
     case null: return store
     case 'begin-takes': return replacing(store, { begin: (request) => store.begin({ ...request, onOrphan: { kind: 'take', withinMs: Number.MAX_SAFE_INTEGER } }) })
     case 'doubts-are-free': return replacing(store, { abandon: (claim) => store.release(claim) })
-    case 'accept-late':
+    case 'accept-late': {
+      let accepted = 0
       return replacing(store, {
         accept: (request, work) => {
-          setTimeout(() => void store.accept(request, work).catch(() => undefined), LATE_MS)
+          accepted += 1
+          setTimeout(() => void store.accept(request, work).catch(() => undefined), LATE_MS * (accepted % 30))
           return Promise.resolve({ kind: 'accepted', operationRef: request.operationRef, fresh: true })
         },
       })
-    case 'anybody': {
-      const owners = new Map<string, string>()
-      return replacing(store, {
-        accept: (request, work) => {
-          owners.set(request.operationRef, work.owner)
-          return store.accept(request, work)
-        },
-        find: async (by, limit) => {
-          const found = await store.find(by, limit)
-          const anyOwner = [...owners.values()].at(-1)
-          return found.map((record) => (record.accepted === null || anyOwner === undefined ? record : { ...record, accepted: { ...record.accepted, owner: anyOwner } }))
-        },
-      })
     }
+    case 'anybody': return store // the configuration says it
     default: return bug satisfies never
   }
 }
