@@ -32,6 +32,7 @@ async function scene(outcomes: readonly AttemptOutcome[] = [OK], options: { read
   const clock = new FakeClock()
   const store = new MemoryKeyStore(clock)
   const sent: UpstreamRequest[] = []
+  let kept: Uint8Array | undefined
   const flow = await flowOver(options.through?.(store) ?? store, {
     yaml: options.yaml ?? yaml(), clock, wakeups: null,
     attempt: (request) => {
@@ -42,7 +43,7 @@ async function scene(outcomes: readonly AttemptOutcome[] = [OK], options: { read
   })
   return {
     clock, store, flow, sent,
-    payload: () => store.events[0]?.payload ?? new Uint8Array(),
+    payload: () => kept ??= store.events[0]?.payload ?? new Uint8Array(), // what somebody resolved is no event any more
     record: async () => {
       const [record] = await store.find({ operationRef: store.events[0]?.id ?? '' }, 1)
       if (record === undefined) throw new Error('there is no record')
@@ -212,6 +213,7 @@ test('its key is somebody else\'s, or nobody\'s: there is nothing to execute', a
   const { flow, store, payload, record, clock, sent } = await scene()
   await ran(clock, flow.send('k1', ASYNC))
   const { id } = await record()
+  payload()
   await ran(clock, store.forget(id, { by: 'test', reason: 'test' }))
   t.strictSame(await ran(clock, flow.execute(payload())), { kind: 'gone' })
   await ran(clock, flow.send('k1'))
