@@ -1,11 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { test } from 'tap'
 import { asyncCases, askFor, ONE, reached, yamlOf } from '../support/async-cases.ts'
 import { signingKey, startIssuer, tokenOf, unsignedToken } from '../support/issuer.ts'
+import { run } from '../support/run-onceward.ts'
 import { respond, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { standardHeaders, WEBHOOK_SECRET } from '../support/sign-webhooks.ts'
-import { startForTest, type Received, type Running } from '../support/start-sidecar.ts'
+import { startForTest, until, type Received, type Running } from '../support/start-sidecar.ts'
 
 asyncCases(t, { fresh: () => Promise.resolve('') })
 
@@ -88,4 +89,54 @@ test('a web page of a named origin may read what it is told', async (t) => {
   t.match(await askFor(sidecar, accepted.headers['location'], page), { headers: { 'access-control-allow-origin': 'https://shop.example' } })
   t.match(await askFor(sidecar, accepted.headers['location'], ['Origin', 'https://shop.example']), { status: 404, headers: { 'access-control-allow-origin': undefined } })
   await reached(sidecar, accepted.headers['location'], 'completed')
+})
+
+test('as the page of operations says: what never ran is executed by a redrive, and before it is resolved a redrive sends nothing', async (t) => {
+  let lost = true
+  const upstream = await scriptedUpstream(t, ({ socket }) => (lost ? socket.destroy() : respond(socket, 201, 'made')))
+  const dataDir = t.testdir()
+  const yaml = yamlOf('').replace('store: {', `store: { data_dir: "${dataDir}",`)
+  const config = join(dataDir, 'f.yaml')
+  writeFileSync(config, `upstream: ${upstream.origin}\n${yaml}`)
+  const operator = async (...words: string[]): Promise<void> => {
+    const { code, output } = await run(t, [...words, '--reason', 'test', '--config', config]).ended
+    t.equal(code, 0, output)
+  }
+  const shift = async (work: (sidecar: Running) => Promise<void>): Promise<void> => {
+    const sidecar = await startForTest(t, upstream.origin, { yaml, dataDir })
+    await work(sidecar)
+    await sidecar.stop()
+  }
+  const dead = (sidecar: Running): Promise<Received> => until(() => askFor(sidecar, location), () => sidecar.log().includes('"msg":"delivery.dead"'))
+  let location = ''
+  await shift(async (sidecar) => {
+    location = String((await post(sidecar, ONE)).headers['location'])
+    await dead(sidecar)
+  })
+  const operation = location.slice('/_onceward/operations/'.length)
+  await operator('dead-letters', 'redrive', '--id', operation)
+  await shift(async (sidecar) => void t.match(await dead(sidecar), { body: /"status":"uncertain"/ }))
+  t.equal(upstream.requests.length, 1)
+  lost = false
+  await operator('keys', 'resolve', '--operation', operation, '--as', 'not-executed')
+  await shift(async (sidecar) => void t.match(await askFor(sidecar, location), { body: /"status":"dead".*"cause":"nobody knows/ }))
+  t.equal(upstream.requests.length, 1, 'nothing runs by itself')
+  await operator('dead-letters', 'redrive', '--id', operation)
+  await shift(async (sidecar) => void t.match(await reached(sidecar, location, 'completed'), { reply: { status: 201, body: 'made' } }))
+  t.equal(upstream.requests.length, 2)
+})
+
+test('what is discarded is never executed, and its key is free', async (t) => {
+  const upstream = await scriptedUpstream(t, ({ socket, number }) => respond(socket, number > 3 ? 201 : 429, 'x'))
+  const dataDir = t.testdir()
+  const sidecar = await startForTest(t, upstream.origin, { yaml: yamlOf(''), dataDir })
+  const { headers: { location } } = await post(sidecar, ONE)
+  await reached(sidecar, location, 'dead')
+  await sidecar.stop()
+  const { code, output } = await run(t, ['dead-letters', 'discard', '--id', String(location).slice('/_onceward/operations/'.length), '--reason', 'test', '--data-dir', dataDir]).ended
+  t.equal(code, 0, output)
+  const after = await startForTest(t, upstream.origin, { yaml: yamlOf(''), dataDir })
+  t.match(await askFor(after, location), { status: 404 })
+  t.match(await after.post('k1', { path: '/v1/reports', body: 'another' }), { status: 201 }, 'for any request')
+  t.equal(upstream.requests.length, 4)
 })
