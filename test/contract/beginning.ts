@@ -183,7 +183,7 @@ export function beginningContract(suite: Test, harness: KeyStoreHarness): void {
     t.strictSame((await committedEvents()).map(({ id }) => id), wishes.flatMap(({ operationRef }) => [operationRef, `event-of-${operationRef}`]))
   })
 
-  suite.test('a lease that nobody renews is a doubt for upkeep, as any', async (t) => {
+  suite.test('a lease that nobody renews is a doubt for upkeep, as any other is', async (t) => {
     const { store, clock, close } = await harness.open()
     t.teardown(close)
     const [begunOne, waiting] = [request('a', '1'), request('b', '1')]
