@@ -14,9 +14,16 @@ export type Place = number
 export type WiredReply = [status: number, headers: string | null, trailers: string | null, body: Place]
 export type WiredEvent = [id: string, sink: string, lane: string, type: string, payload: Place, flaw: string | null]
 
+/** What a claim asks for. */
+export type WiredRequest = [
+  id: string, keyDigest: string, operationRef: string, fingerprint: string, spec: string, parts: Parts, holder: string, route: string,
+  leaseMs: number, retentionMs: number, takeWithinMs: number | null, probe: string | null, outbox: string | null,
+]
+
 export type Call =
-  | ['claim', id: string, keyDigest: string, operationRef: string, fingerprint: string, spec: string, parts: Parts, holder: string, route: string,
-      leaseMs: number, retentionMs: number, takeWithinMs: number | null, probe: string | null, outbox: string | null]
+  | ['claim', request: WiredRequest]
+  | ['accept', request: WiredRequest, event: WiredEvent, owner: string, quota: number]
+  | ['begin', id: string, operationRef: string, holder: string, leaseMs: number, takeWithinMs: number | null]
   | ['renew', id: string, holder: string, fence: number, leaseMs: number]
   | ['complete', id: string, holder: string, fence: number, attempts: number, reply: WiredReply, events: WiredEvent[]]
   | ['release', id: string, holder: string, fence: number]
@@ -38,6 +45,11 @@ export type Call =
 export type Answer =
   | ['claimed', fence: number, recovering: boolean, operationRef: string, retainUntil: number]
   | ['replay', reply: WiredReply, fence: number, fingerprint: string, spec: string, parts: Parts, operationRef: string, retainUntil: number]
+  | ['accepted', operationRef: string, fresh: boolean]
+  | ['over-quota']
+  | ['begun', fence: number, recovering: boolean, retainUntil: number, outbox: string | null]
+  | ['completed']
+  | ['gone']
   | ['busy', retryAfterMs: number, operationRef: string]
   | ['mismatch', spec: string, parts: Parts, operationRef: string]
   | ['uncertain', since: number, cause: DoubtCause, operationRef: string, fence: number, probe: string | null, ageMs: number, outbox: string | null]
