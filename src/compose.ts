@@ -7,6 +7,7 @@ import { RetryBudget } from './core/budget.ts'
 import { StoreUnavailable, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
+import { acceptsAny } from './core/route.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
 import { SystemLoopDelay } from './host/loop-delay.ts'
@@ -19,6 +20,8 @@ import { Relays } from './relays.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
 import { Sources } from './sources.ts'
 import { NO_ROUTE } from './request/admit.ts'
+import { Completions } from './request/completion.ts'
+import { execute, MissingRoutes } from './request/execute.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
 import { askToSwitch, passOn, type PassingDependencies } from './request/pass-on.ts'
 import { passRepeatedly, type RepeatingDependencies } from './request/pass-repeatedly.ts'
@@ -89,6 +92,9 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const unsettled = new Roster<Promise<unknown>>()
   const pools = new RetryPools(config.budgets, (name, settings) => (settings.shared && fleet !== null ? fleet.budget(name, settings) : new RetryBudget(settings, clock)))
   const breaker = config.breaker === null ? null : new Breaker(config.breaker)
+  const watch = new Watch({ store, wakeups, clock, random })
+  const completions = new Completions({ watch, clock })
+  const operations = { current: config.operations }
   let stopping = false
   const retrying: RetryDependencies = { clock, random, meter, pools, breaker, underWay, stopping: () => stopping }
   const inquiries = new Inquiries({ store, bell, service: config.service, upstream: asked, clock, random, meter, journal, underWay, limits: config.limits, routes: () => policies.routes, stopping: () => stopping })
@@ -98,7 +104,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     limits: config.limits,
     flights: new Map(),
     outages: new OutageLog(clock, journal),
-    watch: new Watch({ store, wakeups, clock, random }),
+    watch, completions, operations,
     checkpoint: seams.checkpoint ?? null,
   }
   const through: PassingDependencies = { upstream: passed, clock, limits: config.limits, underWay: passing }
@@ -110,15 +116,17 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     inquire: (doubt) => inquiries.inquire(doubt, { until: Infinity, questions: 1, mayFree: true }),
   })
   let draining = false
+  const hop = {
+    pseudonym: `onceward-${random.token(9)}`,
+    host: config.upstreamHost === 'origin' ? new URL(connections.origin).host : null, forwarded: config.trust.forwarded === 'always',
+  }
   const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining, policies) })
   const systemDelay = new SystemLoopDelay()
   const loopDelay = seams.loopDelay ?? systemDelay
   const proxy = new ProxyListener({
     origin: connections.origin, policies, tokens, limits: config.limits, loopDelay,
-    hop: {
-      trusts: trustedPeers(config.trust.proxies), pseudonym: `onceward-${random.token(9)}`,
-      host: config.upstreamHost === 'origin' ? new URL(connections.origin).host : null, forwarded: config.trust.forwarded === 'always',
-    },
+    hop: { ...hop, trusts: trustedPeers(config.trust.proxies) },
+    lookup: { store, outbox, tokens, completions, clock, namespace: flow.namespace, operations, routes: () => policies.routes },
     proxyName: proxyName(config.service),
     handle: (call, admitted) => handle(call, admitted, flow),
     pass: (call) => passOn(call, null, through),
@@ -139,6 +147,8 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   doubts.start()
   await sources.adopt(config.sources)
   const adminAddress = await admin.listen(config.admin.listen)
+  const execution = { ...flow, routes: () => policies.routes, missing: new MissingRoutes(), hop, draining: () => draining }
+  await relays.execute({ execute: (payload) => execute(payload, execution) }, { operations: config.operations, accepts: acceptsAny(config.routes) })
   const address = await proxy.listen(config.listen)
   journal.info('sidecar.ready', { address, admin: adminAddress, upstream: connections.origin })
 
@@ -147,13 +157,15 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   return {
     address, adminAddress,
     // one at a time, each reading the file when it is its turn, so that the last one asked for has the last word
-    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, sources, meter, journal })),
+    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, sources, operations, meter, journal })),
     stop: () => stopped ??= stop(),
   }
 
   async function stop(): Promise<void> {
     draining = true
     journal.info('sidecar.draining', { unsettled: unsettled.size })
+    const executed = relays.stopExecuting(config.shutdownGraceMs + SETTLE_GRACE_MS)
+    completions.stop()
     const drained = proxy.drain()
     await within(config.shutdownGraceMs, clock, async () => {
       await drained
@@ -164,6 +176,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     for (const attempt of [...underWay, ...passing]) attempt.abort('shutdown')
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
+    await executed
     await sources.stop()
     await relays.stop()
     await upkeep.stop()

@@ -1,5 +1,6 @@
+import { OPERATIONS_SINK, operationsSink, type Executor, type OperationsSettings } from './core/operations.ts'
 import type { OutboxStore, Sink } from './core/outbox-ports.ts'
-import type { Clock, Journal, Random } from './core/ports.ts'
+import { StoreUnavailable, type Clock, type Journal, type Random } from './core/ports.ts'
 import type { SinkSettings } from './core/sink-settings.ts'
 import type { Bell } from './relay/bell.ts'
 import { CensusReading } from './relay/census-reading.ts'
@@ -15,6 +16,14 @@ export interface RelaysDependencies {
   readonly journal: Journal
 }
 
+/** What this process delivers to, and what it executes. */
+export interface Wanted {
+  readonly sinks: readonly SinkSettings[]
+  readonly operations: OperationsSettings
+  /** some route accepts requests; else they are executed only while some wait */
+  readonly accepts: boolean
+}
+
 interface Running {
   /** the settings as text: URLs, keys and all, for comparison and nothing else */
   readonly text: string
@@ -26,6 +35,7 @@ interface Running {
 export class Relays {
   readonly #deps: RelaysDependencies
   readonly #running = new Map<string, Running>()
+  #executor: Executor | null = null
   #stopped = false
 
   constructor(deps: RelaysDependencies) {
@@ -41,8 +51,23 @@ export class Relays {
     void this.#warnOfOthers()
   }
 
+  /** From now on what was accepted is executed. */
+  async execute(executor: Executor, { operations, accepts }: Pick<Wanted, 'operations' | 'accepts'>): Promise<void> {
+    this.#executor = executor
+    if (!await this.#executes(accepts)) return
+    await this.#start(operationsSink(operations))
+    this.#deps.meter.sinks([...this.#running.keys()])
+  }
+
+  /** Begins nothing more that was accepted. Resolves when what is under way has ended and is written, within the grace. */
+  async stopExecuting(graceMs: number): Promise<void> {
+    this.#executor = null
+    await this.#stop(OPERATIONS_SINK, graceMs)
+  }
+
   /** What has changed stops and starts anew, what is gone stops, and everything else goes on undisturbed. One that cannot be made is told of. */
-  async adopt(sinks: readonly SinkSettings[]): Promise<void> {
+  async adopt({ sinks: configured, operations, accepts }: Wanted): Promise<void> {
+    const sinks = await this.#executes(accepts) ? [...configured, operationsSink(operations)] : configured
     const wanted = new Map(sinks.map((settings) => [settings.name, settings]))
     for (const [name, { text }] of [...this.#running]) if (text !== textOf(wanted.get(name))) await this.#stop(name)
     for (const settings of sinks) {
@@ -65,25 +90,36 @@ export class Relays {
   }
 
   async #start(settings: SinkSettings): Promise<void> {
-    const sink = await openSink(settings, this.#deps)
+    const sink = await openSink(settings, this.#executor, this.#deps)
     if (this.#stopped) return sink.close() // in the middle of a reload
     const relay = new Relay({ ...this.#deps, sink, settings })
     this.#running.set(settings.name, { text: textOf(settings), sink, relay })
     relay.start()
   }
 
-  async #stop(name: string): Promise<void> {
+  async #stop(name: string, graceMs?: number): Promise<void> {
     const running = this.#running.get(name)
-    await running?.relay.stop()
+    await running?.relay.stop(graceMs)
     await running?.sink.close()
     this.#running.delete(name) // no sooner: whoever stops all of them waits for one that a reload is stopping, too
+  }
+
+  /** Work that was accepted before its route ceased to accept any is executed all the same. */
+  async #executes(accepts: boolean): Promise<boolean> {
+    if (this.#executor === null || accepts) return this.#executor !== null
+    try {
+      return (await this.#deps.store.census([])).some(({ sink, lagMs, dead }) => sink === OPERATIONS_SINK && (lagMs > 0 || dead > 0))
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return true // a look that finds nothing is cheap
+      throw error
+    }
   }
 
   /** Events stay, but nobody delivers them. */
   async #warnOfOthers(): Promise<void> {
     const known = [...this.#running.keys()]
     try {
-      for (const { sink, lagMs, dead } of (await this.#deps.store.census(known)).filter((one) => !known.includes(one.sink))) {
+      for (const { sink, lagMs, dead } of (await this.#deps.store.census(known)).filter((one) => one.sink !== OPERATIONS_SINK && !known.includes(one.sink))) {
         this.#deps.journal.warn('outbox.sink-not-configured', { sink, lagSeconds: Math.round(lagMs / 1000), dead })
       }
     } catch (error) {
@@ -97,7 +133,7 @@ function textOf(settings: SinkSettings | undefined): string {
 }
 
 /** Only what is configured is loaded: the clients of brokers are large, and optional. */
-async function openSink({ name, receiver }: SinkSettings, { clock, meter }: RelaysDependencies): Promise<Sink> {
+async function openSink({ name, receiver }: SinkSettings, executor: Executor | null, { clock, meter }: RelaysDependencies): Promise<Sink> {
   switch (receiver.kind) {
     case 'webhook': {
       const { openWebhookSink } = await import('./sink/webhook.ts')
@@ -110,6 +146,11 @@ async function openSink({ name, receiver }: SinkSettings, { clock, meter }: Rela
     case 'kafka': {
       const { openKafkaSink } = await import('./sink/kafka.ts')
       return await openKafkaSink(name, receiver, { clock })
+    }
+    case 'operations': {
+      const { openAcceptedSink } = await import('./relay/accepted.ts')
+      if (executor === null) throw new Error('this process executes nothing any more')
+      return openAcceptedSink(executor)
     }
     default: return receiver satisfies never
   }

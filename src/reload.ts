@@ -3,6 +3,8 @@ import type { Loaded } from './config/load.ts'
 import { needsRestart } from './config/restart.ts'
 import type { Relays } from './relays.ts'
 import type { Sources } from './sources.ts'
+import type { OperationsSettings } from './core/operations.ts'
+import { acceptsAny } from './core/route.ts'
 import { StoreUnavailable, type Journal, type Meter } from './core/ports.ts'
 import type { Adoption, Policies } from './request/policies.ts'
 import type { RetryPools } from './request/retry-pools.ts'
@@ -11,12 +13,14 @@ import type { RetryPools } from './request/retry-pools.ts'
 export const ACCEPT_HINT = 'if retries of old requests may run again, write accept: [frees-old-keys]'
 
 export interface Reloading {
-  /** what the process was started with: everything but its routes, budgets and sinks stays in force */
+  /** what the process was started with: everything but its routes, budgets, sinks and operations stays in force */
   readonly running: Config
   readonly policies: Policies
   readonly pools: RetryPools
   readonly relays: Pick<Relays, 'adopt'>
   readonly sources: Pick<Sources, 'adopt'>
+  /** in force for what is accepted from now on */
+  readonly operations: { current: OperationsSettings }
   readonly meter: Meter
   readonly journal: Journal
 }
@@ -41,7 +45,7 @@ export async function reload(load: () => Promise<Loaded>, reloading: Reloading):
 type Refusal = Readonly<Record<string, string | number>>
 
 /** Why nothing was replaced; nothing if it was. */
-async function replace(loaded: Loaded, { running, policies, pools, relays, sources, meter, journal }: Reloading): Promise<readonly Refusal[]> {
+async function replace(loaded: Loaded, { running, policies, pools, relays, sources, operations, meter, journal }: Reloading): Promise<readonly Refusal[]> {
   if (loaded.kind === 'faulty') return loaded.mistakes.map(({ file, line, column, field, message }) => ({ file, line, column, field, mistake: message }))
   const { config } = loaded
   const adoption = await adopt(config, running, policies)
@@ -52,7 +56,8 @@ async function replace(loaded: Loaded, { running, policies, pools, relays, sourc
     default: return adoption satisfies never
   }
   pools.adopt(config.budgets)
-  await relays.adopt(config.sinks)
+  operations.current = config.operations
+  await relays.adopt({ sinks: config.sinks, operations: config.operations, accepts: acceptsAny(config.routes) })
   await sources.adopt(config.sources)
   meter.routes(config.routes.map(({ name }) => name))
   for (const warning of [...config.warnings, ...adoption.freed.map((way) => `old keys are free again: ${way}`)]) journal.warn('config.warning', { warning })

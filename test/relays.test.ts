@@ -9,6 +9,9 @@ import { MemoryOutboxStore } from './support/memory-outbox-store.ts'
 import { NotedJournal } from './support/quiet.ts'
 import { sinkSettings } from './support/scripted-sink.ts'
 
+const OPERATIONS = { concurrency: 2, attempts: 3, baseMs: 10, capMs: 100, leaseMs: 10_000, quota: 10, requestBodyBytes: 1000, longestWaitMs: 1000 }
+const NOTHING_ACCEPTED = { operations: OPERATIONS, accepts: false }
+
 interface Scene {
   readonly relays: Relays
   readonly journal: NotedJournal
@@ -26,7 +29,7 @@ test('a stop waits for a relay that a reload is stopping', async (t) => {
   const { relays, journal, clock } = scene()
   await relays.start([sinkSettings({ name: 'first' })])
   await clock.advance(10)
-  const reloaded = relays.adopt([sinkSettings({ name: 'second' })])
+  const reloaded = relays.adopt({ ...NOTHING_ACCEPTED, sinks: [sinkSettings({ name: 'second' })] })
   await relays.stop()
   t.ok(journal.events.includes('relay.leads-no-more'))
   await reloaded
@@ -36,7 +39,7 @@ test('a stop waits for a relay that a reload is stopping', async (t) => {
 
 test('a sink that is opened when everything stops gets no relay', async (t) => {
   const { relays, journal, clock } = scene()
-  const reloaded = relays.adopt([sinkSettings({ name: 'first' })])
+  const reloaded = relays.adopt({ ...NOTHING_ACCEPTED, sinks: [sinkSettings({ name: 'first' })] })
   await relays.stop()
   await reloaded
   await clock.advance(10)

@@ -6,7 +6,7 @@ import type { Environment } from '../config/substitute.ts'
 import { durationText } from '../config/units.ts'
 import type { Policy, WhenUnsure } from '../core/policy.ts'
 import type { RetryPolicy } from '../core/retry.ts'
-import type { Route } from '../core/route.ts'
+import { acceptsAny, type Route } from '../core/route.ts'
 import { EXIT, type Output } from './output.ts'
 import { sourceGrants } from './source-grants.ts'
 
@@ -36,6 +36,7 @@ function summary(file: string, config: Config): string[] {
     `${file} is right: ${configured} ${configured === 1 ? 'route' : 'routes'}`,
     `  ${address(config.listen)} -> ${config.upstream.origin}, admin on ${address(config.admin.listen)}, keys of ${config.service} in ${config.store.postgres === null ? config.store.dataDir : 'Postgres'}`,
     budgets(config),
+    ...operations(config),
     ...config.routes.map((route, i) => `  ${i < configured ? `${i + 1}.` : 'else'} ${route.name.padEnd(width)}  ${requests(route)}: ${treatment(route)}`),
   ]
 }
@@ -57,11 +58,20 @@ function treatment({ action }: Route): string {
 
 function guarded(policy: Policy): string {
   const busy = policy.inFlight.kind === 'reject' ? 'reject' : `wait ${durationText(policy.inFlight.waitMs)}`
-  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, ${attempts(policy.retry)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure(policy.whenUnsure)}, scope ${scope(policy)}${signed(policy)}${events(policy)}`
+  return `key ${policy.key}, kept ${durationText(policy.retention.defaultMs)}, ${attempts(policy.retry)}, deadline ${durationText(policy.deadlineMs)}, in flight: ${busy}, when unsure: ${unsure(policy.whenUnsure)}, scope ${scope(policy)}${signed(policy)}${accepted(policy)}${events(policy)}`
 }
 
 function signed({ signature }: Policy): string {
   return signature === null ? '' : `, signed as ${signature.scheme} has it (${signature.secrets.length === 1 ? 'one secret' : `${signature.secrets.length} secrets`}, ${durationText(signature.toleranceMs)})`
+}
+
+function accepted({ accepts }: Policy): string {
+  switch (accepts) {
+    case 'off': return ''
+    case 'allowed': return ', accepted (202) where Prefer: respond-async asks for it'
+    case 'always': return ', always accepted (202) and executed afterwards'
+    default: return accepts satisfies never
+  }
 }
 
 function events({ outbox }: Policy): string {
@@ -84,6 +94,12 @@ function attempts({ attempts: most, budget }: RetryPolicy): string {
 function budgets({ budgets: all, breaker }: Config): string {
   const each = [...all].map(([name, { ratio, minPerSecond, shared }]) => `${name} ${ratio} per request and ${minPerSecond}/s${shared ? ', shared' : ''}`)
   return `  retries: ${each.join('; ')}; ${breaker === null ? 'no breaker' : `breaker at ${breaker.ratio} of ${breaker.minAttempts} or more`}`
+}
+
+/** Only where something is accepted. */
+function operations({ routes, operations: { concurrency, attempts: most, quota, requestBodyBytes } }: Config): string[] {
+  if (!acceptsAny(routes)) return []
+  return [`  accepted requests: ${concurrency} at a time, at most ${most} executions without an effect, ${quota} waiting of one identity, bodies up to ${requestBodyBytes} bytes`]
 }
 
 function scope({ scope: of }: Policy): string {

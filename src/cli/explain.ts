@@ -10,6 +10,7 @@ import type { Journal } from '../core/ports.ts'
 import { systemClock } from '../host/clock.ts'
 import { JwtVerifier } from '../identity/jwt.ts'
 import { admit, type Admission } from '../request/admit.ts'
+import { acceptanceOf } from '../request/acceptance.ts'
 import type { Flags } from './arguments.ts'
 import { EXIT, type Output } from './output.ts'
 
@@ -29,7 +30,7 @@ export async function explain(asked: Asked, flags: Flags, environment: Environme
   if (finding.kind === 'route') for (const line of [...wayTo(finding.route, asked, config), '', ...policyOf(finding.route, config), '']) output.line(line)
   const tokens = new JwtVerifier(systemClock(), complaining(output))
   const admission = await Promise.resolve(admit(asked, config.routes, tokens)).finally(() => tokens.close())
-  output.line(fateOf(admission))
+  output.line(fateOf(admission, asked))
   return admission.kind === 'refused' ? EXIT.refused : EXIT.ok
 }
 
@@ -84,9 +85,9 @@ function complaining(output: Output): Journal {
   return { settled: () => undefined, info: () => undefined, warn: complain, error: complain }
 }
 
-function fateOf(admission: Admission): string {
+function fateOf(admission: Admission, asked: Asked): string {
   switch (admission.kind) {
-    case 'guarded': return admission.key === null ? 'This request has an identity: with a key in its body it runs once, and its answer is kept.' : 'This request has a key and an identity: it runs once, and its answer is kept.'
+    case 'guarded': return acceptanceOf(admission.policy, asked.fields) !== null ? `This request has ${admission.key === null ? 'an identity: with a key in its body it' : 'a key and an identity: it'} is stored and answered 202; then it runs once, and its answer is kept.` :  admission.key === null ? 'This request has an identity: with a key in its body it runs once, and its answer is kept.' : 'This request has a key and an identity: it runs once, and its answer is kept.'
     case 'bypass': return admission.route.action.kind === 'pass' ? 'This request passes as it is.' : 'This request passes as it is: it has no key, and here a key is optional.'
     case 'refused': return `This request is refused: ${admission.problem.status} ${admission.problem.code}: ${admission.problem.detail}.`
     default: return admission satisfies never

@@ -15,6 +15,7 @@ export function recordJson(record: KeyRecord): object {
 function stateJson(record: KeyRecord): object {
   const { state } = record
   switch (state) {
+    case 'accepted': return { state }
     case 'in_flight': return { state, lease_until: timeText(record.leaseUntil) }
     case 'uncertain': return { state, since: timeText(record.since), cause: record.cause }
     case 'completed': {
@@ -43,6 +44,7 @@ export function auditTable(entries: readonly AuditEntry[]): string[] {
 
 function summary(record: KeyRecord, nowMs: number): string {
   switch (record.state) {
+    case 'accepted': return 'waits to be executed'
     case 'in_flight': return `lease until ${timeText(record.leaseUntil)}`
     case 'uncertain': return `${record.cause}, in doubt since ${timeText(record.since)} (${ageText(nowMs - record.since)})`
     case 'completed': return record.reply.kind === 'kept' ? `status ${record.reply.reply.status}, ${record.reply.reply.body.length} bytes` : `status ${record.reply.status}, body not kept`

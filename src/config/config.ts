@@ -1,6 +1,7 @@
 import type { BreakerSettings } from '../core/breaker.ts'
 import type { BudgetSettings } from '../core/budget.ts'
 import type { KeySpace } from '../core/key-space.ts'
+import type { OperationsSettings } from '../core/operations.ts'
 import type { RedisTarget } from '../core/redis-target.ts'
 import type { Route } from '../core/route.ts'
 import type { SinkSettings } from '../core/sink-settings.ts'
@@ -40,6 +41,8 @@ export interface Config {
   readonly sinks: readonly SinkSettings[]
   /** likewise */
   readonly sources: readonly SourceSettings[]
+  /** how accepted requests are executed, if any route accepts some */
+  readonly operations: OperationsSettings
   /** what the ids of the keys are made of */
   readonly keySpace: KeySpace
   readonly accept: ReadonlySet<Accepted>

@@ -29,7 +29,8 @@ export function originsOf(document: Document, index: number | null): FieldOrigin
     { origin: 'defaults', group: valueOf(document.defaults, name) },
   ]))
   const consumer: FieldOrigin[] = own?.consumer === undefined ? [] : [{ field: 'consumer', value: flow(shownConsumer(own.consumer)), origin: 'route' }]
-  return [...consumer, ...fields, ...outboxOf(own?.outbox)]
+  const async: FieldOrigin[] = own?.async === undefined ? [] : [{ field: 'async', value: own.async, origin: 'route' }]
+  return [...consumer, ...fields, ...async, ...outboxOf(own?.outbox)]
 }
 
 /** Only a route itself has events. */

@@ -17,6 +17,7 @@ import type { Config, PostgresConfig, RedisConfig, SealingKeyConfig } from './co
 import type { Certificates } from './certificates.ts'
 import { beneath, consumerWarnings, signatureOf } from './consumer.ts'
 import { filingOf } from './filing.ts'
+import { operationsOf } from './operations.ts'
 import { outboxOf } from './outbox.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { defaultsOf, SCHEMA, type Document } from './schema.ts'
@@ -84,6 +85,7 @@ export function resolve(document: Document, from: 'file' | 'no-file', certificat
     breaker: breakerOf(document.breaker),
     sinks: sinksOf(document, certificates),
     sources: sourcesOf(document),
+    operations: operationsOf(document),
     keySpace: { service: top.service, routes: routes.map((route, i) => filingRoute(route, defaults, document.routes?.[i] ?? {})) },
     accept: new Set(top.accept),
     written: from === 'file' ? document : { ...document, defaults },
@@ -148,7 +150,7 @@ function filingRoute({ name, methods, host, path, headers, action }: Route, defa
 }
 
 /** What the route says, else what `defaults` says, else the schema's default: field by field. */
-function actionOf(defaults: Groups, own: Pick<RouteEntry, keyof Groups | 'outbox' | 'consumer'>, name: string): Route['action'] {
+function actionOf(defaults: Groups, own: Pick<RouteEntry, keyof Groups | 'outbox' | 'consumer' | 'async'>, name: string): Route['action'] {
   const idempotency = { ...defaultsOf(IDEMPOTENCY), ...defaults.idempotency, ...own.idempotency }
   const bounds = { ...defaultsOf(IDEMPOTENCY.properties.retention_bounds), ...defaults.idempotency?.retention_bounds, ...own.idempotency?.retention_bounds }
   const fingerprint = { ...defaultsOf(IDEMPOTENCY.properties.fingerprint), ...defaults.idempotency?.fingerprint, ...own.idempotency?.fingerprint }
@@ -176,6 +178,7 @@ function actionOf(defaults: Groups, own: Pick<RouteEntry, keyof Groups | 'outbox
     deadlineMs: ms(retry.deadline),
     ...deadlinesOf(retry),
     lingerMs: ms(retry.linger),
+    accepts: own.async ?? 'off',
     outbox: outboxOf(own.outbox),
   }
   return { kind: 'guard', policy }

@@ -5,6 +5,7 @@ import { checkConsumer } from './consumer-rules.ts'
 import { beneath } from './consumer.ts'
 import { FORMATS } from './formats.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
+import { checkAsync, checkOperations } from './operations-rules.ts'
 import { checkOutbox } from './outbox-rules.ts'
 import { IDEMPOTENCY, STATUS } from './policy-schema.ts'
 import { checkProbe } from './probe-rules.ts'
@@ -27,7 +28,7 @@ export interface Judged {
 }
 
 export function crossCheck(judged: Judged, locate: Locate): Mistake[] {
-  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkBudgets(judged.draft, locate), ...checkSinks(judged, locate), ...checkSources(judged, locate), ...checkRoutes(judged.draft, locate), ...checkPolicies(judged, locate)]
+  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkBudgets(judged.draft, locate), ...checkSinks(judged, locate), ...checkSources(judged, locate), ...checkOperations(judged.draft, judged.refused, locate), ...checkRoutes(judged, locate), ...checkPolicies(judged, locate)]
 }
 
 function checkAddresses({ draft, refused }: Judged, locate: Locate): Mistake[] {
@@ -68,7 +69,7 @@ function checkSealing({ store }: Draft, locate: Locate): Mistake[] {
   })
 }
 
-function checkRoutes(draft: Draft, locate: Locate): Mistake[] {
+function checkRoutes({ draft, refused }: Judged, locate: Locate): Mistake[] {
   const names = new Set<string>()
   return (draft.routes ?? []).flatMap((route, i) => {
     const at = ['routes', String(i)]
@@ -82,7 +83,7 @@ function checkRoutes(draft: Draft, locate: Locate): Mistake[] {
       const path = [...at, group]
       if (route.pass === true && route[group] !== undefined) mistakes.push(wrongValue(locate(path), path, `nothing, because the route has pass: true`))
     }
-    mistakes.push(...checkConsumer(route, at, locate), ...checkOutbox(route, draft, at, locate))
+    mistakes.push(...checkConsumer(route, at, locate), ...checkOutbox(route, draft, at, locate), ...checkAsync(route, draft, refused, at, locate))
     return mistakes
   })
 }

@@ -1,5 +1,6 @@
 import type { XStatic } from 'typebox/schema'
 import { CONSUMER } from './consumer-schema.ts'
+import { ASYNC, OPERATIONS } from './operations-schema.ts'
 import { OUTBOX } from './outbox-schema.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { SINK } from './sinks-schema.ts'
@@ -55,12 +56,13 @@ const ROUTE = {
       description: 'The name in metrics and logs. Unique; not `default` or `pass-through`, which are the fallback routes. Keys do not depend on it, so it may change.',
     },
     match: MATCH,
-    pass: { const: true, description: 'Forward these requests as they are: no keys, nothing held. Such a route has none of `consumer`, `idempotency`, `retry`, `status` and `outbox`.' },
+    pass: { const: true, description: 'Forward these requests as they are: no keys, nothing held. Such a route has none of `consumer`, `idempotency`, `retry`, `status`, `async` and `outbox`.' },
     consumer: CONSUMER,
     idempotency: IDEMPOTENCY,
     retry: RETRY,
     status: STATUS,
     cors: CORS,
+    async: ASYNC,
     outbox: OUTBOX,
   },
 } as const
@@ -211,9 +213,10 @@ export const SCHEMA = {
     breaker: BREAKER,
     sinks: {
       type: 'object', additionalProperties: SINK, examples: ['{payments: {webhook: {url: https://hooks.example.com/onceward}}}'],
-      description: 'Where events go, by name; a route says with `outbox.sink` which one it means. Each has exactly one of `webhook`, `kafka` and `sqs`.',
+      description: 'Where events go, by name; a route says with `outbox.sink` which one it means. Each has exactly one of `webhook`, `kafka` and `sqs`. `operations` is the name of our own.',
     },
     outbox: SOURCES,
+    operations: OPERATIONS,
     accept: {
       type: 'array', uniqueItems: true, items: { enum: ['frees-old-keys'] }, default: [],
       description: '`frees-old-keys`: lets a start or a reload change the service, a scope or a key source although keys that were used before are then not found any more, and run again when they are retried. Take it out afterwards.',

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { OPERATIONS_SINK } from '../core/operations.ts'
 import { parseNetwork, trustedPeers } from '../core/trusted-peers.ts'
 import { isOwnWebhookField } from '../core/webhook-fields.ts'
 import { isLoopback } from './addresses.ts'
@@ -29,6 +30,7 @@ export function checkSinks({ draft, refused }: Pick<Checked, 'draft' | 'refused'
 
 /** They are labels of metrics, as the names of budgets are. */
 function checkName(name: string, at: Path, locate: Locate): Mistake[] {
+  if (name === OPERATIONS_SINK) return [wrongValue({ ...locate(at, 'name'), found: name }, at, 'another name; this one is that of the sink that executes accepted requests')]
   return FORMATS.get('sink-name')?.accepts(name) === true ? [] : [wrongValue({ ...locate(at, 'name'), found: name }, at, FORMATS.get('sink-name')?.expected ?? '')]
 }
 

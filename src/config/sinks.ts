@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { insideExcept } from '../core/inside-addresses.ts'
-import type { KafkaSettings, SinkSettings, SqsSettings, WebhookSettings } from '../core/sink-settings.ts'
+import type { KafkaSettings, OperationsReceiver, SinkSettings, SqsSettings, WebhookSettings } from '../core/sink-settings.ts'
 import { parseNetwork } from '../core/trusted-peers.ts'
 import { isLoopback, parseAddress } from './addresses.ts'
 import type { Certificates } from './certificates.ts'
@@ -12,7 +12,7 @@ import { parseDuration } from './units.ts'
 /** Where events go, of `sinks` as they were written. */
 
 type Written = NonNullable<Document['sinks']>[string]
-type Receiver = SinkSettings['receiver']
+type Receiver = Exclude<SinkSettings['receiver'], OperationsReceiver>
 
 /** Calls at a time and events a call, where nothing else is said. */
 const USUAL: Readonly<Record<Receiver['kind'], { readonly concurrency: number, readonly batch: number }>> = {

@@ -6,7 +6,7 @@ export interface CorsPolicy {
 }
 
 /** What a page needs to read besides the body, to know whether and when to come back. */
-const EXPOSED = 'Retry-After, Idempotent-Replayed, Idempotency-TTL, Proxy-Status'
+const EXPOSED = 'Location, Preference-Applied, Retry-After, Idempotent-Replayed, Idempotency-TTL, Proxy-Status'
 
 /**
  * The CORS fields of a reply of our own to this request. The origin is echoed, never `*`, so the reply varies by it;

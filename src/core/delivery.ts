@@ -17,6 +17,8 @@ export interface Outgoing extends WaitingEvent {
 export type Delivery =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'retryable', readonly cause: string, readonly blame: 'sink' | 'event' | 'unknown', readonly notBeforeMs: number | null }
+  /** nothing was tried, or nothing can be said yet: it costs no attempt, says nothing about the sink, and comes again after a while */
+  | { readonly kind: 'postponed', readonly cause: string, readonly afterMs: number }
   /** can never be delivered there (too large, a text that the receiver's protocol cannot carry) */
   | { readonly kind: 'refused', readonly reason: string }
   /** the receiver wants nothing any more (410): the sink pauses until somebody looks */
@@ -31,4 +33,4 @@ export interface SinkShape {
   readonly bytes: number
 }
 
-export type SinkKind = 'webhook' | 'kafka' | 'sqs'
+export type SinkKind = 'webhook' | 'kafka' | 'sqs' | 'operations'

@@ -50,6 +50,11 @@ export function keyId(secret: string, service: string, identity: string, key: st
   return hmac(secret, `id\n${service.length}:${service}${identity.length}:${identity}${key.length}:${key}`)
 }
 
+/** Whose work waits: an identity, under the installation's secret. 22 base64url characters. */
+export function ownerDigest(secret: string, identity: string): string {
+  return sha256(`${secret}\nowner\n${identity}`).slice(0, 22)
+}
+
 /**
  * Finds a record by the client's key alone, whoever sent it. 22 base64url characters; the secret in front makes it tell
  * nothing without it, and what is cut off makes it of no use for an extension.

@@ -31,7 +31,10 @@ export interface OutboxStore {
   deadLetters(filter: DeadLetterFilter, limit: number, after: number | null): Promise<readonly DeadLetter[]>
   /** Puts dead letters back to their old place in their lanes, with all their attempts ahead of them. */
   redrive(filter: DeadLetterFilter, limit: number, act: Act): Promise<Redriven>
-  /** Deletes dead letters; what is left of them is the audit trail's line. Returns how many. */
+  /**
+   * Deletes dead letters; what is left of them is the audit trail's line. Returns how many. An accepted request that is thrown away frees
+   * its key, if it never ran; else its doubt is for an operator to resolve, like any.
+   */
   discard(filter: DeadLetterFilter, limit: number, act: Act): Promise<number>
   /** The newest `limit` acts of operators, newest first. */
   audit(limit: number): Promise<readonly OutboxAct[]>

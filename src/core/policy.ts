@@ -40,6 +40,8 @@ export interface Policy {
   readonly deadlineTo: DeadlineHeader | null
   /** how long an attempt that cannot be repeated may go on after the client was told to come back */
   readonly lingerMs: number
+  /** whether requests are accepted and executed afterwards: none, those that ask for it, or all with a key (operations.ts) */
+  readonly accepts: 'off' | 'allowed' | 'always'
   /** the events of a completion; mostly none */
   readonly outbox: readonly OutboxPolicy[]
 }

@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Fields } from './headers.ts'
-import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Parts, Reaped, Resolution, Rest, Swept, WriteOutcome } from './record.ts'
+import type { AcceptedWork, AcceptOutcome, Act, AuditEntry, BeginRequest, Begun, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Parts, Reaped, Resolution, Rest, Swept, WriteOutcome } from './record.ts'
 import type { StoredReply } from './reply.ts'
 import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
 import type { GaveUp } from './retry.ts'
@@ -60,6 +60,14 @@ export interface KeyStore {
    * (`givenUp()` is true) before its claim left for the store is dropped: the promise rejects with written 'no'.
    */
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome>
+  /**
+   * Stores a request that is executed later: its record and its event, or neither. Repeated (the same operationRef) it answers as the first
+   * time. What stands under the key is judged as by a claim that takes nothing. The quota is looked at in the same transaction, and may be
+   * exceeded by as many as are accepted at once. `request.leaseMs` and `onOrphan` are not looked at: nothing is sent yet.
+   */
+  accept(request: ClaimRequest, work: AcceptedWork): Promise<AcceptOutcome>
+  /** May this operation, which was accepted, be executed? Repeated by the same holder it is granted again. */
+  begin(request: BeginRequest): Promise<Begun>
   /** Extends the lease of claims in flight, counted from now; one outcome per claim, in order. */
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]>
   complete(claim: Claim, completion: Completion): Promise<WriteOutcome>
@@ -69,13 +77,13 @@ export interface KeyStore {
   resolve(id: KeyId, fence: number, resolution: Resolution, act: Act | null): Promise<WriteOutcome>
   /** Drops the body of a completed reply and leaves `completed, body not kept`. */
   evict(id: KeyId, act: Act): Promise<Eviction>
-  /** Frees a key: the next request with it runs. */
+  /** Frees a key: the next request with it runs. What was accepted under it and waits is not executed any more. */
   forget(id: KeyId, act: Act): Promise<Forgetting>
   /** The newest `limit` acts of operators, newest first. */
   audit(limit: number): Promise<readonly AuditEntry[]>
   /** Somebody waits for this record to leave `in_flight`: the store tells `Wakeups` once it did. `settled`: it is not in flight. */
   flag(id: KeyId): Promise<'flagged' | 'settled'>
-  find(by: { readonly id: KeyId } | { readonly keyDigest: string } | { readonly operationRef: string } | { readonly state: 'uncertain' | 'in_flight' }, limit: number): Promise<readonly KeyRecord[]>
+  find(by: { readonly id: KeyId } | { readonly keyDigest: string } | { readonly operationRef: string } | { readonly state: 'uncertain' | 'in_flight' | 'accepted' }, limit: number): Promise<readonly KeyRecord[]>
   /** At most `limit` doubts that have a probe, to ask about: each to one asker, and again after its rest. Of several processes, too. */
   doubts(limit: number, rest: Rest): Promise<readonly Doubt[]>
   /** Turns at most `limit` in-flight records whose lease ended into doubts. */

@@ -23,6 +23,7 @@ export const PROBLEMS = {
   'key-invalid': { status: 400, grpc: 3, title: 'Idempotency-Key is not valid', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
   'request-invalid': { status: 400, grpc: 3, title: 'The request is not valid', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
   'not-found': { status: 404, grpc: 12, title: 'There is nothing here', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
+  'method-not-allowed': { status: 405, grpc: 12, title: 'The method of the request means nothing here', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
   'target-too-long': { status: 414, grpc: 8, title: 'The path and query of the request are too long', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
   'not-supported': { status: 501, grpc: 12, title: 'The request needs something that is not done here', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
   'expectation-failed': { status: 417, grpc: 3, title: 'The request expects what nobody here can meet', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
@@ -35,10 +36,12 @@ export const PROBLEMS = {
   'signature-invalid': { status: 401, grpc: 16, title: 'The signature that proves the sender is missing or not valid', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_denied' },
   'key-reused': { status: 422, grpc: 3, title: 'Idempotency-Key is already used for another request', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
   'in-flight': { status: 409, grpc: 10, title: 'A request with this Idempotency-Key is being worked on', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_response' },
+  'operation-unfinished': { status: 409, grpc: 9, title: 'The operation has not completed, so there is no reply yet', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_response' },
   'reply-not-kept': { status: 409, grpc: 9, title: 'The operation completed, but its reply was too large or too streaming to keep', mayHaveRun: true, safeToRetry: false, proxyError: 'proxy_internal_response' },
   'reply-withheld': { status: 409, grpc: 9, title: 'The operation completed, but its reply is only for the credential that asked first', mayHaveRun: true, safeToRetry: false, proxyError: 'proxy_internal_response' },
   'reply-damaged': { status: 500, grpc: 15, title: 'The operation completed, but its stored reply is damaged', mayHaveRun: true, safeToRetry: false, proxyError: 'proxy_internal_error' },
   'body-too-large': { status: 413, grpc: 8, title: 'The request body is larger than a guarded request may be', mayHaveRun: false, safeToRetry: false, proxyError: 'http_request_error' },
+  'quota-exceeded': { status: 429, grpc: 8, title: 'More accepted requests of this identity wait than may', mayHaveRun: false, safeToRetry: true, proxyError: 'http_request_denied' },
   'upstream-unreachable': { status: 502, grpc: 14, title: 'The upstream could not be reached and did not get the request', mayHaveRun: false, safeToRetry: true, proxyError: 'destination_unavailable' },
   'upstream-timeout': { status: 504, grpc: 4, title: 'The upstream did not answer in time', mayHaveRun: true, safeToRetry: false, proxyError: 'http_response_timeout' },
   'upstream-failed': { status: 502, grpc: 14, title: 'The connection to the upstream broke before its answer was complete', mayHaveRun: true, safeToRetry: false, proxyError: 'connection_terminated' },
@@ -47,7 +50,7 @@ export const PROBLEMS = {
   'record-too-new': { status: 503, grpc: 14, title: 'The record of this key was written by a newer version of Onceward', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_error' },
   'overloaded': { status: 503, grpc: 14, title: 'This process has more to do than it can, so nothing was sent upstream', mayHaveRun: false, safeToRetry: true, proxyError: 'proxy_internal_error' },
   'draining': { status: 503, grpc: 14, title: 'This process is stopping and opens no new connection to the upstream', mayHaveRun: false, safeToRetry: true, proxyError: 'proxy_internal_error' },
-  'outcome-not-recorded': { status: 503, grpc: 14, title: 'The request was sent, but its outcome could not be recorded yet', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_error' },
+  'outcome-not-recorded': { status: 503, grpc: 14, title: 'The request was sent or accepted, but that could not be recorded in time', mayHaveRun: true, safeToRetry: true, proxyError: 'proxy_internal_error' },
   'still-running': { status: 504, grpc: 4, title: 'The upstream is still working on this request', mayHaveRun: true, safeToRetry: true, proxyError: 'http_response_timeout' },
   'outcome-unknown': { status: 504, grpc: 9, title: 'Nobody knows whether this operation was executed', mayHaveRun: true, safeToRetry: false, proxyError: 'http_response_incomplete' },
 } as const satisfies Record<string, ProblemKind>
@@ -107,6 +110,7 @@ export function problemMessage(of: Problem, voice: Voice): { readonly fields: st
     ...voice.cors,
   ]
   if (of.retryAfterMs !== null) fields.push('Retry-After', String(Math.max(1, Math.ceil(of.retryAfterMs / 1000))))
+  if (of.code === 'method-not-allowed') fields.push('Allow', 'GET, HEAD') // the one resource of ours that asks
   if (of.status === 401) fields.push('WWW-Authenticate', of.code === 'signature-invalid' ? SIGNATURE : TOKEN) // RFC 9110 demands a challenge
   return { fields, body }
 }

@@ -13,7 +13,19 @@ import type { OutboxEvent } from './event.ts'
  *     uncertain --late complete or release by its own holder--> completed | (none)
  *     uncertain --resolve (compare state and fence)--> completed | (none)      (higher fence, other holder)
  *     completed --evict--> completed, body not kept            by an operator; same holder, same fence
- *     completed or uncertain or in_flight (lease ended) --forget--> (none)     by an operator
+ *     completed or uncertain or in_flight (lease ended) or accepted --forget--> (none)     by an operator
+ *
+ * Of a request that was accepted, to be executed without its client (core/operations.ts): an event of the outbox stands for the work,
+ * and whoever delivers it begins. No claim ever takes it or ends its lease; what frees another key makes it wait again.
+ *
+ *     (none) --accept, with its event--> accepted --begin--> in_flight --complete--> completed     (begin: higher fence, other holder)
+ *                                           ^  ^--------release------'  |
+ *                                           |                           '--abandon, or lease ended and reap or begin--> uncertain
+ *                                           |--late release by its own holder-- uncertain
+ *                                           '--resolve as not executed--------- uncertain          (higher fence, other holder)
+ *     in_flight (lease ended) or uncertain --begin that takes--> in_flight                          (higher fence, other holder)
+ *     accepted --its dead letter discarded--> (none)
+ *     in_flight or uncertain --its dead letter discarded--> the same, as if its own client had claimed it
  *
  * Writes compare holder and fence, never the lease's time: a holder that is late but was not superseded still knows
  * the true answer. A resolve gives the row a new holder, so that a late answer can never overwrite what somebody was
@@ -41,6 +53,8 @@ export type Parts = string
 export type DoubtCause = 'lease-expired' | 'connection-lost' | 'reply-incomplete' | 'ambiguous-status' | 'deadline' | 'shutdown' | 'sent-unprotected'
 
 export type KeyState =
+  /** it waits to be executed; nothing was sent, or it is known that what was sent was not executed */
+  | { readonly state: 'accepted' }
   | { readonly state: 'in_flight', readonly leaseUntil: number }
   | { readonly state: 'completed', readonly completedAt: number, readonly reply: StoredReply }
   | { readonly state: 'uncertain', readonly since: number, readonly cause: DoubtCause }
@@ -67,6 +81,14 @@ export type KeyRecord = KeyState & {
   readonly probe: string | null
   /** what the request gives to the events of its completion, as the claim had it (core/outbox-draft.ts); null for none, and once it is completed */
   readonly outbox: string | null
+  /** null: its own client claimed it */
+  readonly accepted: Accepted | null
+}
+
+export interface Accepted {
+  readonly at: number
+  /** whose it is; see `ownerDigest` in key.ts */
+  readonly owner: string
 }
 
 /** A doubt that somebody may ask the upstream about. */
@@ -114,9 +136,46 @@ export type ClaimOutcome =
   | { readonly kind: 'claimed', readonly claim: Claim, readonly recovering: boolean, readonly operationRef: string, readonly retainUntil: number }
   | { readonly kind: 'replay', readonly reply: StoredReply, readonly fence: number, readonly fingerprint: string, readonly spec: string, readonly parts: Parts, readonly operationRef: string, readonly retainUntil: number }
   | { readonly kind: 'busy', readonly retryAfterMs: number, readonly operationRef: string }
+  /** it was accepted and is not completed, in whatever state it is: nobody but its relay executes it */
+  | { readonly kind: 'accepted', readonly operationRef: string }
   /** judged before everything else; the record's own spec and parts tell how to compare and what differed */
   | { readonly kind: 'mismatch', readonly spec: string, readonly parts: Parts, readonly operationRef: string }
   | { readonly kind: 'uncertain', readonly since: number, readonly cause: DoubtCause, readonly operationRef: string, readonly fence: number, readonly probe: string | null, readonly outbox: string | null, /** see Doubt */ readonly ageMs: number }
+
+/** What waits for its execution, beside its record: `event` has the operation's name as its id, and a lane of `owner` (core/operations.ts). */
+export interface AcceptedWork {
+  readonly event: OutboxEvent
+  readonly owner: string
+  /** most events that may wait in lanes of this owner; dead letters are not among them */
+  readonly quota: number
+}
+
+export type AcceptOutcome =
+  | Exclude<ClaimOutcome, { kind: 'claimed' | 'accepted' }>
+  /** `fresh`: by this very request; else by an earlier one, whose operation this is */
+  | { readonly kind: 'accepted', readonly operationRef: string, readonly fresh: boolean }
+  /** nothing was stored */
+  | { readonly kind: 'over-quota' }
+
+/** The execution of an operation that was accepted. */
+export interface BeginRequest {
+  readonly id: KeyId
+  readonly operationRef: string
+  readonly holder: string
+  readonly leaseMs: number
+  /** `withinMs` counts from the first begin: before it nothing can have been sent */
+  readonly onOrphan: OnOrphan
+}
+
+export type Begun =
+  /** `recovering` as of a claim; `outbox` as it was accepted */
+  | { readonly kind: 'claimed', readonly claim: Claim, readonly recovering: boolean, readonly retainUntil: number, readonly outbox: string | null }
+  | { readonly kind: 'completed' }
+  | { readonly kind: 'busy', readonly retryAfterMs: number }
+  /** under its policy it may not be sent again */
+  | { readonly kind: 'uncertain', readonly since: number, readonly cause: DoubtCause, readonly fence: number, readonly probe: string | null, readonly outbox: string | null, /** see Doubt */ readonly ageMs: number }
+  /** no such record, or its key is another operation's */
+  | { readonly kind: 'gone' }
 
 /** 'fenced': the row is no longer ours, and nothing was changed; read again and answer what is stored. */
 export type WriteOutcome = 'written' | 'fenced'
@@ -132,7 +191,7 @@ export type Resolution =
   | { readonly as: 'completed', readonly reply: StoredReply, readonly events: readonly OutboxEvent[] }
   /**
    * Of this operation, or null for whichever stands there. A freed key begins again at fence 1, so the fence alone does not tell the doubt
-   * that was looked into from one of the key's next life.
+   * that was looked into from one of the key's next life. What was accepted waits again.
    */
   | { readonly as: 'not-executed', readonly operationRef: string | null }
 
@@ -161,7 +220,7 @@ export type Forgetting = 'forgotten' | 'refused' | 'absent'
 export interface Reaped { readonly orphaned: number }
 export interface Swept { readonly deleted: number }
 
-/** How many records wait for what; the gauges' source. */
+/** How many records wait for what; the gauges' source. Those that are accepted and wait are in none of them: the outbox counts their events. */
 export interface Census {
   readonly inFlight: number
   readonly uncertain: number

@@ -55,6 +55,11 @@ export interface Route extends Conditions {
   readonly action: Pass | { readonly kind: 'guard', readonly policy: Policy }
 }
 
+/** Some request may be accepted now and executed later. */
+export function acceptsAny(routes: readonly Route[]): boolean {
+  return routes.some(({ action }) => action.kind === 'guard' && action.policy.accepts !== 'off')
+}
+
 export interface Asked {
   readonly method: string
   /** as sent */

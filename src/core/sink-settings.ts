@@ -3,7 +3,7 @@ import type { Network } from './trusted-peers.ts'
 /** One sink as it was configured, all defaults filled in. Times in milliseconds. */
 export interface SinkSettings {
   readonly name: string
-  readonly receiver: WebhookSettings | KafkaSettings | SqsSettings
+  readonly receiver: WebhookSettings | KafkaSettings | SqsSettings | OperationsReceiver
   /** deliveries that an event has before it is a dead letter, the first one included */
   readonly attempts: number
   /** the delay before the next delivery is uniform between 0 and min(cap, base * 2^n); what the receiver asks for comes on top */
@@ -21,6 +21,11 @@ export interface SinkSettings {
   readonly leaseMs: number
   /** begins when the lag is above `aboveMs`; ends when nothing waits. `rate`: events a second, or 1.5 times the arrivals if that is more */
   readonly catchUp: { readonly aboveMs: number, readonly rate: number, readonly rampMs: number }
+}
+
+/** Ourselves: the events are requests that were accepted (operations.ts). */
+export interface OperationsReceiver {
+  readonly kind: 'operations'
 }
 
 export interface WebhookSettings {

@@ -7,12 +7,14 @@ import { problem, type Problem, type Voice } from '../core/problem.ts'
 import type { Route } from '../core/route.ts'
 import { admit, NO_ROUTE, routeOf, type Admission } from '../request/admit.ts'
 import type { Answer, Call } from '../request/call.ts'
+import type { LookupDependencies } from '../request/lookup.ts'
 import { Bypass, responseTo, type BypassOptions } from './bypass.ts'
 import { answerClientError, refuseTunnels } from './client-error.ts'
 import { Connections } from './connections.ts'
 import { HeldBodies } from './held-bodies.ts'
 import { Hops, type HopPolicy } from './hops.ts'
 import { HttpCall, type BodyRules } from './http-call.ts'
+import { answerOperation, operationTarget, type OperationTarget } from './operations.ts'
 import { readMessage } from './read-message.ts'
 import { oversize, parserExcess, serverOptions, type Excess, type ListenerLimits } from './server-limits.ts'
 import { isShed, type Traffic } from './shed.ts'
@@ -28,6 +30,8 @@ export interface ListenerOptions extends BypassOptions {
   readonly proxyName: string
   readonly limits: ListenerLimits
   readonly loopDelay: Pick<LoopDelay, 'recentMs'>
+  /** where accepted requests are looked up */
+  readonly lookup: LookupDependencies
   readonly handle: (call: Call, admitted: Extract<Admission, { kind: 'guarded' }>) => Promise<Answer>
 }
 
@@ -133,10 +137,20 @@ export class ProxyListener {
   #receive(request: IncomingMessage, response: ServerResponse, expectation: Expectation): void {
     const call = this.#read(request, response, expectation)
     if (call === null) return
+    const operation = operationTarget(call.target)
+    if (operation !== null) return this.#tell(operation, call, response)
     const admission = admit(call, this.#options.policies.routes, this.#options.tokens)
     if (!(admission instanceof Promise)) return this.#proceed(call, request, response, admission)
     void admission
       .then((admitted) => this.#proceed(call, request, response, admitted))
+      .catch((error: unknown) => this.#fail(response, error))
+  }
+
+  /** A question about an operation has no route before it is known whose it is. */
+  #tell(operation: OperationTarget, call: HttpCall, response: ServerResponse): void {
+    if (this.#isLate('passed')) return this.#turnAway(response, LATE, NO_ROUTE)
+    void answerOperation(operation, call, response, this.#voice, () => { if (this.#draining) response.shouldKeepAlive = false }, this.#options.lookup)
+      .then(() => this.#options.meter.answered(response.statusCode, call.method, NO_ROUTE))
       .catch((error: unknown) => this.#fail(response, error))
   }
 
@@ -259,7 +273,7 @@ export class ProxyListener {
     }
     if (this.#draining) response.shouldKeepAlive = false
     // Only our own words need to be told to whom a web page may show them.
-    const spoken = answer.kind === 'problem' ? this.#options.policies.routes.find(({ name }) => name === route) : undefined
+    const spoken = answer.kind === 'problem' || answer.kind === 'accepted' ? this.#options.policies.routes.find(({ name }) => name === route) : undefined
     const writing = writeAnswer(response, this.#asked(call, spoken), answer)
     if (answer.kind !== 'none') this.#options.meter.answered(response.statusCode, call.method, route)
     return writing

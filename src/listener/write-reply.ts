@@ -1,6 +1,7 @@
 import { validateHeaderName, validateHeaderValue, type ServerResponse } from 'node:http'
 import type { StreamedBody } from '../core/attempt.ts'
 import { HOP_BY_HOP, without, type Fields } from '../core/headers.ts'
+import { OPERATIONS_PATH } from '../core/operations.ts'
 import { problem, problemMessage, type Problem, type ProblemCode, type Voice } from '../core/problem.ts'
 import { hasNoContent, type Reply } from '../core/reply.ts'
 import { GAVE_UP, type GaveUp } from '../core/retry.ts'
@@ -23,6 +24,11 @@ export function writeAnswer(response: ServerResponse, asked: Asked, answer: Answ
   switch (answer.kind) {
     case 'none':
       response.destroy()
+      return null
+    case 'accepted':
+      writeOwn(response, 202, acceptedText(answer.operationRef), [
+        'Location', `${OPERATIONS_PATH}${answer.operationRef}`, 'Retry-After', seconds(answer.retryAfterMs), ...preferencesApplied(answer.applied), ...asked.voice.cors,
+      ])
       return null
     case 'problem':
       writeProblem(response, answer.problem, asked.voice)
@@ -48,6 +54,22 @@ export function writeAnswer(response: ServerResponse, asked: Asked, answer: Answ
     default:
       return answer satisfies never
   }
+}
+
+/** RFC 7240 section 3: what was heard, if anything was asked. */
+export function preferencesApplied(applied: readonly string[]): Fields {
+  return applied.length === 0 ? [] : ['Preference-Applied', applied.join(', ')]
+}
+
+function acceptedText(operationRef: string): string {
+  return JSON.stringify({ operation: operationRef, status: 'accepted' })
+}
+
+/** A text of our own that is no problem. */
+export function writeOwn(response: ServerResponse, status: number, json: string, fields: Fields): void {
+  const body = Buffer.from(json)
+  response.writeHead(status, ['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'Content-Length', String(body.length), ...fields])
+  response.end(body)
 }
 
 /** The reply of an upstream that is no answer, and why it was not asked again (RFC 9209 section 2.1.5: for people). */

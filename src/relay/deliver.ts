@@ -67,6 +67,7 @@ export function endOf({ row, attempts }: Pick<WaitingEvent, 'row' | 'attempts'>,
   switch (delivery.kind) {
     case 'delivered': return { kind: 'delivered', row }
     case 'refused': return { kind: 'dead', row, cause: delivery.reason, blocks }
+    case 'postponed': return { kind: 'retry', row, cause: delivery.cause, afterMs: Math.round(delivery.afterMs), counted: false }
     case 'disabled': return { kind: 'retry', row, cause: delivery.reason, afterMs: 0, counted: false }
     case 'retryable': {
       const { cause, notBeforeMs } = delivery

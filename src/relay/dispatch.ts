@@ -191,7 +191,8 @@ export class Dispatch {
 function causeOf(delivery: Delivery): string {
   switch (delivery.kind) {
     case 'delivered': return ''
-    case 'retryable': return delivery.cause
+    case 'retryable':
+    case 'postponed': return delivery.cause
     case 'refused':
     case 'disabled': return delivery.reason
     default: return delivery satisfies never

@@ -22,12 +22,13 @@ import { Term, type TermEnd } from './term.ts'
 const POLL_MS = 2000
 /** Between rounds that only few lanes are free for: a hundred look-ups a second at most. */
 const APART_MS = 10
-/** What the deliveries that are out may take when the relay stops; what has no end by then is sent again by the next leader. */
-const STOP_GRACE_MS = 3000
 /** Before the next try, after the store or the sink was not there. */
 const AGAIN = { baseMs: 500, capMs: 15_000, jitter: 'equal' } as const
 /** Followers look when the lease they saw has ended, and not all of them at once. */
 const FOLLOW_JITTER_MS = 250
+
+/** What the deliveries that are out may take when the relay stops; what has no end by then is sent again by the next leader. */
+const STOP_GRACE_MS = 3000
 
 export interface RelayDependencies extends Omit<RoundsDependencies, 'store' | 'random' | 'journal' | 'disabled' | 'laneEnded' | 'defect'> {
   readonly store: Pick<OutboxStore, 'lead' | 'resign' | 'take' | 'settle' | 'arrivals'>
@@ -42,6 +43,7 @@ export class Relay {
   readonly #nudge: Nudge
   #living: Promise<void> | null = null
   #stopping = false
+  #stopGraceMs = STOP_GRACE_MS
   #disabled = false
   #begun: Promise<boolean> | null = null
 
@@ -55,8 +57,9 @@ export class Relay {
     this.#living ??= this.#live()
   }
 
-  /** Lets the deliveries that are out end, within a grace, and gives the lead away. May be called twice. */
-  async stop(): Promise<void> {
+  /** Lets the deliveries that are out end, within a grace, and gives the lead away. May be called twice; the first grace counts. */
+  async stop(graceMs = STOP_GRACE_MS): Promise<void> {
+    if (!this.#stopping) this.#stopGraceMs = graceMs
     this.#stopping = true
     this.#nudge.nudge()
     await this.#living
@@ -132,7 +135,7 @@ export class Relay {
     } finally {
       deaf()
       const closed = rounds.close()
-      const cancel = clock.after(STOP_GRACE_MS, () => term.end('stopped'))
+      const cancel = clock.after(this.#stopGraceMs, () => term.end('stopped'))
       await Promise.race([closed, term.over])
       cancel()
       const resigns = term.trusted

@@ -83,6 +83,7 @@ export class SinkBreaker {
         return 'event'
       // decided on our side, so it says nothing about the sink: the next one may ask
       case 'refused':
+      case 'postponed':
       case 'disabled':
         if (this.#state.kind === 'probing') this.#state = { kind: 'open', untilMs: nowMs }
         return 'event'

@@ -10,6 +10,7 @@ import type { Entry } from './admit.ts'
 import type { Tried } from './attempts.ts'
 import type { Answer } from './call.ts'
 import type { Claimed } from './claim.ts'
+import type { Operation } from './lookup.ts'
 import type { Settled } from './settle.ts'
 
 /** An answer with what is counted and logged about it. */
@@ -43,6 +44,9 @@ const DOUBT_ERRORS: Readonly<Record<string, string>> = {
 /** How long a client should wait before it asks again about a request that is being worked on. */
 const ASK_AGAIN_MS = 1000
 
+/** Work that was accepted takes its time: sooner there is hardly room again. */
+const QUOTA_AGAIN_MS = 10_000
+
 /** The answer to a request that may not run. */
 export function notClaimed(claimed: Exclude<Claimed, { kind: 'claimed' | 'unprotected' }>, asker: Asker, wallMs: number): Ending {
   switch (claimed.kind) {
@@ -51,6 +55,7 @@ export function notClaimed(claimed: Exclude<Claimed, { kind: 'claimed' | 'unprot
     case 'mismatch': return mismatch(claimed.differs, claimed.operationRef)
     case 'incomparable': return incomparable(claimed.operationRef)
     case 'uncertain': return ending(unknown(asker.policy, claimed.operationRef, claimed.cause), 'uncertain', claimed.operationRef, { cause: claimed.cause })
+    case 'accepted': return accepted(claimed.operationRef, false, false, 0)
     case 'unavailable': return ending(noStore(), 'unavailable', null)
     default: return claimed satisfies never
   }
@@ -125,6 +130,30 @@ export function toDuplicates(end: Settled, asker: Asker, operationRef: string, r
   }
 }
 
+/** It is stored and will be executed, whatever becomes of the client; one that came again hears the same. */
+export function accepted(operationRef: string, fresh: boolean, asked: boolean, waitedMs: number): Ending {
+  const applied = [...(asked ? ['respond-async'] : []), ...(waitedMs > 0 ? [`wait=${Math.ceil(waitedMs / 1000)}`] : [])]
+  return ending({ kind: 'accepted', operationRef, applied, retryAfterMs: ASK_AGAIN_MS }, fresh ? 'new' : 'in_flight', operationRef)
+}
+
+/** To the client whose own request it was: its first answer, though all of it comes from the store. */
+export function acceptedReply({ operationRef, reply, retainUntil, attempts }: KeyRecord & { readonly state: 'completed' }, wallMs: number): Ending {
+  const ttlMs = retainUntil - wallMs
+  const answer: Answer = reply.kind === 'kept' ? { kind: 'fresh', reply: { kind: 'whole', reply: reply.reply }, ttlMs, gaveUp: null } : replay(reply, operationRef, ttlMs)
+  return ending(answer, 'new', operationRef, { attempts })
+}
+
+export function overQuota(quota: number): Ending {
+  const detail = `${quota} accepted requests of this identity wait already; nothing was stored; ask again with the same key when some of them are completed`
+  return ending({ kind: 'problem', problem: problem('quota-exceeded', detail, { retryAfterMs: QUOTA_AGAIN_MS }) }, 'unavailable', null, { cause: 'quota' })
+}
+
+/** The store did not say in time whether it has the request. */
+export function notConfirmed(): Ending {
+  const detail = 'the key store did not confirm in time that it has the request, which may be executed yet; ask again with the same key'
+  return ending({ kind: 'problem', problem: problem('outcome-not-recorded', detail, { retryAfterMs: ASK_AGAIN_MS }) }, 'unavailable', null)
+}
+
 /** A record as a late reader finds it. */
 export function superseded(found: KeyRecord | undefined, asker: Asker, operationRef: string, wallMs: number): Ending {
   if (found === undefined) return ending(notRecorded(operationRef), 'unavailable', operationRef)
@@ -132,8 +161,18 @@ export function superseded(found: KeyRecord | undefined, asker: Asker, operation
     case 'completed': return replayed(found, asker, wallMs)
     case 'in_flight': return ending(inFlight(found.operationRef), 'in_flight', found.operationRef)
     case 'uncertain': return ending(unknown(asker.policy, found.operationRef, found.cause), 'uncertain', found.operationRef, { cause: found.cause })
+    case 'accepted': return accepted(found.operationRef, false, false, 0)
     default: return found satisfies never
   }
+}
+
+/** The stored reply of an operation that its own client asks for, or why there is none yet. */
+export function replyOfOperation({ record, policy, status }: Pick<Operation, 'record' | 'policy' | 'status'>, wallMs: number): Answer {
+  const { operationRef } = record
+  if (record.state === 'completed') return replay(record.reply, operationRef, record.retainUntil - wallMs)
+  if (record.state === 'uncertain') return unknown(policy, operationRef, record.cause)
+  const detail = status === 'dead' ? 'its executions came to nothing, and somebody has to look at it; nothing was done' : 'it has not been executed yet; ask again'
+  return { kind: 'problem', problem: problem('operation-unfinished', detail, { operationRef, retryAfterMs: status === 'dead' ? null : ASK_AGAIN_MS }) }
 }
 
 export function mismatch(differs: readonly string[], operationRef: string | null): Ending {
@@ -149,6 +188,7 @@ export function incomparable(operationRef: string | null): Ending {
 
 export function duplicateOf(answer: Answer, operationRef: string | null): Ending {
   if (answer.kind === 'unprotected') return ending(answer, 'unavailable', operationRef, { cause: 'sent-unprotected' })
+  if (answer.kind === 'accepted') return ending(answer, 'in_flight', operationRef)
   const outcome: KeyOutcome = answer.kind === 'problem' ? (answer.problem.code === 'outcome-unknown' ? 'uncertain' : answer.problem.code === 'reply-not-kept' || answer.problem.code === 'reply-withheld' ? 'replay' : 'in_flight') : 'replay'
   return ending(answer, outcome, operationRef)
 }

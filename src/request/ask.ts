@@ -2,7 +2,7 @@ import type { Clock, KeyStore } from '../core/ports.ts'
 import { draftText, type Draft } from '../core/outbox-draft.ts'
 import type { ClaimOutcome } from '../core/record.ts'
 import type { Entry } from './admit.ts'
-import { probeOf, type Claimed } from './claim.ts'
+import { probeOf, type Asking, type Claimed } from './claim.ts'
 import { persist, type PersistDependencies } from './persist.ts'
 import type { Inquiries } from './probe.ts'
 import type { Settled } from './settle.ts'
@@ -31,14 +31,15 @@ export async function askAboutFound(claimed: Extract<Claimed, { kind: 'uncertain
   return end === 'resolved' && deps.clock.monotonicMs() < deadlineAt ? claimAgain() : claimed
 }
 
-export async function askAboutOwn(end: Extract<Settled, { kind: 'abandoned' }>, { claim, operationRef }: Extract<ClaimOutcome, { kind: 'claimed' }>, draft: Draft | null, entry: Entry, deadlineAt: number, deps: AskDependencies): Promise<Settled> {
+export async function askAboutOwn(end: Extract<Settled, { kind: 'abandoned' }>, { claim, operationRef }: Extract<ClaimOutcome, { kind: 'claimed' }>, draft: Draft | null, entry: Asking, deadlineAt: number, deps: AskDependencies): Promise<Settled> {
   if (entry.policy.whenUnsure.kind !== 'probe') return end
   const probe = probeOf(entry)
   if (probe === null) return end
-  const doubt = { id: entry.id, fence: claim.fence, route: entry.route, operationRef, cause: end.cause, probe, outbox: draft === null ? null : draftText(draft), ageMs: 0, knownAt: deps.clock.monotonicMs() }
+  const { id } = claim
+  const doubt = { id, fence: claim.fence, route: entry.route, operationRef, cause: end.cause, probe, outbox: draft === null ? null : draftText(draft), ageMs: 0, knownAt: deps.clock.monotonicMs() }
   const inquired = await deps.inquiries.inquire(doubt, { until: deadlineAt, questions: entry.policy.whenUnsure.probe.attempts, mayFree: false })
   if (inquired === 'unclear') return end
-  const [found] = await persist(() => deps.store.find({ id: entry.id }, 1), deps)
+  const [found] = await persist(() => deps.store.find({ id }, 1), deps)
   if (found?.state !== 'completed' || found.operationRef !== operationRef) return end
   if (end.passedOn?.kind === 'streaming') end.passedOn.body.cancel()
   return { kind: 'fenced', found }

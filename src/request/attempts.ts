@@ -4,6 +4,7 @@ import { forwardedFields } from '../core/forwarding.ts'
 import type { Attempt, Upstream } from '../core/ports.ts'
 import { isInProgress, isRepeatable, type GaveUp } from '../core/retry.ts'
 import type { Entry } from './admit.ts'
+import type { Call } from './call.ts'
 import type { Lease } from './lease.ts'
 import { noteHealth, RetryLoop, type Course, type RetryDependencies } from './retry-loop.ts'
 
@@ -19,6 +20,9 @@ export interface AttemptDependencies extends RetryDependencies {
   readonly upstream: Upstream
   readonly limits: { readonly socketWaitMs: number, readonly keptReplyBytes: number }
 }
+
+/** What is sent, and under whose rules. */
+export type Sending = Pick<Entry, 'route' | 'policy' | 'retentionMs' | 'body'> & { readonly call: Pick<Call, 'method' | 'target' | 'fields' | 'hop' | 'inform'> }
 
 /** What the attempts need to know of the claim, and how long anybody waits for them. */
 export interface Claiming {
@@ -37,7 +41,7 @@ export interface Claiming {
  * that nothing of the loop is made. An attempt is ended by us only at the end of `linger`, or for the next one: the
  * deadline bounds the client's wait, not the upstream's work.
  */
-export async function attempts(entry: Entry, claiming: Claiming, deps: AttemptDependencies): Promise<Tried> {
+export async function attempts(entry: Sending, claiming: Claiming, deps: AttemptDependencies): Promise<Tried> {
   const { policy } = entry
   const { recovering, lease } = claiming
   const outcomes: AttemptOutcome[] = []
@@ -52,12 +56,12 @@ export async function attempts(entry: Entry, claiming: Claiming, deps: AttemptDe
 }
 
 /** Already its first attempt has a time of its own, which the loop keeps. */
-function endsEarly({ policy, call }: Entry): boolean {
+function endsEarly({ policy, call }: Sending): boolean {
   return policy.retry.perTryMs !== null && (policy.whenUnsure.kind === 'resend' || isRepeatable(call.method))
 }
 
 /** The first attempt of a request, ended by us after `withinMs`, which is the same for all requests of a route: see host/delay-queue.ts. Never rejects, as no attempt does. */
-export function attemptOnce(entry: Entry, recovering: boolean, deadlineAt: number, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
+export function attemptOnce(entry: Sending, recovering: boolean, deadlineAt: number, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
   const attempt = send(entry, recovering ? 2 : 1, recovering, deadlineAt, deps)
   const place = deps.underWay.enter(attempt)
   const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))
@@ -69,7 +73,7 @@ export function attemptOnce(entry: Entry, recovering: boolean, deadlineAt: numbe
   })
 }
 
-function send(entry: Entry, number: number, afterDoubt: boolean, deadlineAt: number, deps: AttemptDependencies): Attempt {
+function send(entry: Sending, number: number, afterDoubt: boolean, deadlineAt: number, deps: AttemptDependencies): Attempt {
   const { method, target, fields: sent, hop } = entry.call
   const { status, closeDelimited, deadlineTo } = entry.policy
   const { socketWaitMs, keptReplyBytes } = deps.limits
@@ -83,7 +87,7 @@ function send(entry: Entry, number: number, afterDoubt: boolean, deadlineAt: num
 }
 
 /** What happened to a client that hung up changes nothing here: the claim was sent. */
-function guardedCourse(entry: Entry, { recovering, issuedAt, retainUntil, lease, deadlineAt }: Claiming, outcomes: readonly AttemptOutcome[], deps: AttemptDependencies): Course {
+function guardedCourse(entry: Sending, { recovering, issuedAt, retainUntil, lease, deadlineAt }: Claiming, outcomes: readonly AttemptOutcome[], deps: AttemptDependencies): Course {
   const { route, policy, retentionMs, call } = entry
   const { whenUnsure, status } = policy
   // After a take-over the first dispatch was no earlier than the record, which is as old as its retention says.

@@ -41,6 +41,8 @@ export type Answer =
   | { readonly kind: 'replay', readonly reply: Reply, readonly ttlMs: number }
   /** what the upstream said to a request that was sent although the key store was gone: nothing of it is stored */
   | { readonly kind: 'unprotected', readonly reply: UpstreamReply }
+  /** 202: it is stored and will be executed; `applied` are the preferences that were heard (RFC 7240) */
+  | { readonly kind: 'accepted', readonly operationRef: string, readonly applied: readonly string[], readonly retryAfterMs: number }
   | { readonly kind: 'problem', readonly problem: Problem }
   /** the client is gone and nothing was begun */
   | { readonly kind: 'none' }

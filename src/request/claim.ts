@@ -7,6 +7,7 @@ import type { ClaimOutcome, ClaimRequest, Claim } from '../core/record.ts'
 import type { Roster } from '../core/roster.ts'
 import { withWitness } from '../core/witness.ts'
 import type { Entry, Namespace } from './admit.ts'
+import type { Call } from './call.ts'
 import { fingerprintUnder } from './compare.ts'
 import { persistAside, type PersistDependencies } from './persist.ts'
 
@@ -29,6 +30,9 @@ export interface Patience {
   /** on a route that goes on without the store: told once the store has taken too long; null on all others */
   readonly hung: Promise<'hung'> | null
 }
+
+/** What the upstream can be asked with. */
+export type Asking = Pick<Entry, 'policy' | 'route' | 'key' | 'identityName' | 'body'> & { readonly call: Pick<Call, 'fields'> }
 
 export interface ClaimDependencies extends PersistDependencies {
   readonly store: KeyStore
@@ -127,7 +131,8 @@ function releaseUnused(claimed: Claim, deps: ClaimDependencies): void {
   persistAside(() => deps.store.release(claimed), deps)
 }
 
-function claimRequest(entry: Entry, draft: Draft | null, deps: ClaimDependencies): ClaimRequest {
+/** Of a claim, or of a request that is accepted. */
+export function claimRequest(entry: Entry, draft: Draft | null, deps: ClaimDependencies): ClaimRequest {
   const { whenUnsure } = entry.policy
   return {
     id: entry.id,
@@ -147,7 +152,7 @@ function claimRequest(entry: Entry, draft: Draft | null, deps: ClaimDependencies
 }
 
 /** How the upstream can be asked about this request; rendered now, because whoever asks may not have it any more. */
-export function probeOf({ policy: { whenUnsure }, key, identityName, call, body }: Entry): string | null {
+export function probeOf({ policy: { whenUnsure }, key, identityName, call, body }: Asking): string | null {
   return whenUnsure.kind === 'probe' ? renderProbe(whenUnsure.probe, { key, identity: identityName, fields: call.fields, body }) : null
 }
 

@@ -3,6 +3,8 @@ import type { Ringer } from '../core/outbox-ports.ts'
 import type { Checkpoint, Journal, KeyStore, Meter, ReplyCache } from '../core/ports.ts'
 import type { DoubtCause } from '../core/record.ts'
 import type { Roster } from '../core/roster.ts'
+import { accept, type AcceptDependencies } from './accept.ts'
+import { acceptanceOf, type Acceptance } from './acceptance.ts'
 import { capture, type Admission, type Entry, type Namespace } from './admit.ts'
 import { inFlight, noStore, notClaimed, notRecorded, replayed, resting, settled, stillRunning, toDuplicates, unknown, unprotectedToDuplicates, type Ending } from './answer.ts'
 import { askAboutFound, askAboutOwn } from './ask.ts'
@@ -28,7 +30,7 @@ import type { Watch } from './watch.ts'
  * deadline that the work goes on, leaves it flying until it is settled.
  */
 
-export interface FlowDependencies extends AttemptDependencies {
+export interface FlowDependencies extends AttemptDependencies, Pick<AcceptDependencies, 'completions' | 'operations'> {
   readonly store: KeyStore
   readonly replies: ReplyCache
   readonly meter: Meter
@@ -65,7 +67,9 @@ interface Course {
 
 export async function handle(call: Call, admitted: Guarded, deps: FlowDependencies): Promise<Answer> {
   const startedAt = deps.clock.monotonicMs()
-  const entry = capture(await call.body(deps.limits.requestBodyBytes), call, admitted, deps)
+  const acceptance = acceptanceOf(admitted.policy, call.fields)
+  const room = acceptance === null ? deps : { ...deps, limits: { requestBodyBytes: Math.min(deps.limits.requestBodyBytes, deps.operations.current.requestBodyBytes) } }
+  const entry = capture(await call.body(room.limits.requestBodyBytes), call, admitted, room)
   if (entry.kind === 'dropped') return { kind: 'none' }
   if (entry.kind === 'refused') {
     deps.meter.key(entry.outcome, entry.route)
@@ -76,15 +80,21 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
     return report(entry, replayed(known, entry, deps.clock.wallMs()), startedAt, deps)
   }
   const flight = deps.flights.get(entry.id)
-  if (flight === undefined) return lead(entry, startedAt, deps)
+  if (flight === undefined) return begin(entry, acceptance, startedAt, deps)
   const start = await flight.start
   switch (start) {
     case 'claimed': return report(entry, await join(entry, flight, deps), startedAt, deps)
     case 'following': return report(entry, await accompany(entry, flight, deps), startedAt, deps)
     case 'hung': return report(entry, notClaimed({ kind: 'unavailable' }, entry, deps.clock.wallMs()), startedAt, deps)
-    case 'elsewhere': return lead(entry, startedAt, deps)
+    case 'elsewhere': return begin(entry, acceptance, startedAt, deps)
     default: return start satisfies never
   }
+}
+
+/** No flight of this process has the key. What is accepted makes none: it is not this request that claims. */
+function begin(entry: Entry, acceptance: Acceptance | null, startedAt: number, deps: FlowDependencies): Promise<Answer> | Answer {
+  if (acceptance === null) return lead(entry, startedAt, deps)
+  return accept(entry, acceptance, deps).then((ending) => report(entry, ending, startedAt, deps))
 }
 
 /** Answers at the end of the flight or at the deadline, whichever comes first. */
@@ -232,6 +242,7 @@ function statusOf(answer: Answer): number {
   switch (answer.kind) {
     case 'fresh': case 'unprotected': return answer.reply.kind === 'whole' ? answer.reply.reply.status : answer.reply.status
     case 'replay': return answer.reply.status
+    case 'accepted': return 202
     case 'problem': return answer.problem.status
     case 'none': return 0
     default: return answer satisfies never

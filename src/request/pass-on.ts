@@ -20,7 +20,7 @@ export interface PassingCall extends Call {
 }
 
 /** Nothing is stored for such a call, so nothing is replayed. */
-export type PassedOn = Exclude<Answer, { readonly kind: 'replay' | 'unprotected' }>
+export type PassedOn = Exclude<Answer, { readonly kind: 'replay' | 'unprotected' | 'accepted' }>
 
 export interface PassingDependencies {
   readonly upstream: Upstream

@@ -44,6 +44,8 @@ interface Watched {
   /** a word came meanwhile */
   again: boolean
   polls: number
+  /** it waits for its execution: nobody says a word of it before that has begun */
+  queued: boolean
 }
 
 type Reason = 'begin' | 'word' | 'poll'
@@ -67,6 +69,12 @@ export class Watch {
     }
   }
 
+  /** Somebody of this process knows that there is something new to see: a word that costs nothing. */
+  poke(operationRef: string): void {
+    const watched = this.#watched.get(operationRef)
+    if (watched !== undefined) void this.#attend(watched, operationRef, 'word')
+  }
+
   /** How many records are watched. */
   get size(): number {
     return this.#watched.size
@@ -81,7 +89,7 @@ export class Watch {
   }
 
   #begin(id: KeyId, operationRef: string): Watched {
-    const watched: Watched = { id, watchers: new Set(), unsubscribe: nothing, cancelPoll: nothing, flagged: false, attending: false, again: false, polls: 0 }
+    const watched: Watched = { id, watchers: new Set(), unsubscribe: nothing, cancelPoll: nothing, flagged: false, attending: false, again: false, polls: 0, queued: false }
     this.#watched.set(operationRef, watched)
     watched.unsubscribe = this.#deps.wakeups?.wait(id, () => void this.#attend(watched, operationRef, 'word')) ?? nothing
     void this.#attend(watched, operationRef, 'begin')
@@ -109,6 +117,7 @@ export class Watch {
       while (due && watched.watchers.size > 0) {
         watched.again = false
         const sight = await this.#look(watched.id)
+        watched.queued = typeof sight === 'object' && sight.state === 'accepted'
         for (const watcher of [...watched.watchers]) watcher.see(sight)
         due = watched.again
       }
@@ -145,7 +154,7 @@ export class Watch {
   }
 
   #pollLater(watched: Watched, operationRef: string): void {
-    const { firstMs, longestMs } = this.#deps.wakeups === null ? ALONE : BEHIND_WORDS
+    const { firstMs, longestMs } = this.#deps.wakeups === null || watched.queued ? ALONE : BEHIND_WORDS
     const meanMs = Math.min(longestMs, firstMs * 2 ** watched.polls)
     watched.polls += 1
     watched.cancelPoll = this.#deps.clock.after(meanMs * (0.5 + this.#deps.random.uniform()), () => void this.#attend(watched, operationRef, 'poll'))

@@ -7,7 +7,11 @@ import type { Keyring } from './keyring.ts'
 const SHUT = 'its payload does not open: its key is not among store.sealing.keys, or it was changed'
 
 export function sealedEvents(events: readonly OutboxEvent[], keyring: Keyring): readonly OutboxEvent[] {
-  return events.map((event) => ({ ...event, payload: keyring.sealPayload(event.payload, event.id) }))
+  return events.map((event) => sealedEvent(event, keyring))
+}
+
+export function sealedEvent(event: OutboxEvent, keyring: Keyring): OutboxEvent {
+  return { ...event, payload: keyring.sealPayload(event.payload, event.id) }
 }
 
 /**

@@ -1,8 +1,8 @@
 import { StoreUnavailable, type KeyStore, type Meter, type RemoteReplies } from '../core/ports.ts'
-import type { KeyId } from '../core/record.ts'
+import type { AcceptOutcome, ClaimOutcome, ClaimRequest, KeyId } from '../core/record.ts'
 import type { StoredReply } from '../core/reply.ts'
 import type { Keyring } from './keyring.ts'
-import { sealedEvents } from './sealed-outbox.ts'
+import { sealedEvent, sealedEvents } from './sealed-outbox.ts'
 
 /**
  * An authority whose stored replies are sealed. What does not open is no reply and not for us to replace: the key's record
@@ -16,23 +16,38 @@ export function sealedStore(authority: KeyStore, keyring: Keyring): KeyStore {
   }
   /** One that does not open stays as it is, and cannot be read: none would mean that the completion has no events. */
   const draft = (outbox: string | null, id: KeyId): string | null => (outbox === null ? null : keyring.openText(outbox, id) ?? outbox)
+  const texts = ({ probe, outbox }: { readonly probe: string | null, readonly outbox: string | null }, id: KeyId): { readonly probe: string | null, readonly outbox: string | null } => (
+    { probe: probe === null ? null : keyring.openText(probe, id), outbox: draft(outbox, id) }
+  )
+  const sealed = (request: ClaimRequest): ClaimRequest => {
+    const { id, probe, outbox } = request
+    return probe === null && outbox === null ? request : { ...request, probe: probe === null ? null : keyring.sealText(probe, id), outbox: outbox === null ? null : keyring.sealText(outbox, id) }
+  }
+  const told = <Outcome extends ClaimOutcome | AcceptOutcome>(outcome: Outcome, id: KeyId): Outcome => {
+    if (outcome.kind === 'uncertain') return { ...outcome, ...texts(outcome, id) }
+    return outcome.kind === 'replay' ? { ...outcome, reply: opened(outcome.reply, id, outcome.fence) } : outcome
+  }
   return {
-    async claim(request, givenUp) {
-      const { id, probe, outbox } = request
-      const sealed = probe === null && outbox === null ? request : { ...request, probe: probe === null ? null : keyring.sealText(probe, id), outbox: outbox === null ? null : keyring.sealText(outbox, id) }
-      const outcome = await authority.claim(sealed, givenUp)
-      if (outcome.kind === 'uncertain') return { ...outcome, probe: outcome.probe === null ? null : keyring.openText(outcome.probe, id), outbox: draft(outcome.outbox, id) }
-      return outcome.kind === 'replay' ? { ...outcome, reply: opened(outcome.reply, id, outcome.fence) } : outcome
+    claim: async (request, givenUp) => told(await authority.claim(sealed(request), givenUp), request.id),
+    accept: async (request, work) => told(await authority.accept(sealed(request), { ...work, event: sealedEvent(work.event, keyring) }), request.id),
+    async begin(request) {
+      const begun = await authority.begin(request)
+      switch (begun.kind) {
+        case 'claimed': return { ...begun, outbox: draft(begun.outbox, request.id) }
+        case 'uncertain': return { ...begun, ...texts(begun, request.id) }
+        case 'completed': case 'busy': case 'gone': return begun
+        default: return begun satisfies never
+      }
     },
     complete: (claim, completion) => authority.complete(claim, { ...completion, reply: keyring.seal(completion.reply, claim.id, claim.fence), events: sealedEvents(completion.events, keyring) }),
     resolve(id, fence, resolution, act) {
       // a record that is resolved changes hands: its fence rises by one (core/transition.ts)
-      const sealed = resolution.as === 'completed' ? { ...resolution, reply: keyring.seal(resolution.reply, id, fence + 1), events: sealedEvents(resolution.events, keyring) } : resolution
-      return authority.resolve(id, fence, sealed, act)
+      const decided = resolution.as === 'completed' ? { ...resolution, reply: keyring.seal(resolution.reply, id, fence + 1), events: sealedEvents(resolution.events, keyring) } : resolution
+      return authority.resolve(id, fence, decided, act)
     },
     async find(by, limit) {
       const records = await authority.find(by, limit)
-      return records.map((record) => (record.state === 'completed' ? { ...record, reply: opened(record.reply, record.id, record.fence) } : { ...record, probe: record.probe === null ? null : keyring.openText(record.probe, record.id), outbox: draft(record.outbox, record.id) }))
+      return records.map((record) => (record.state === 'completed' ? { ...record, reply: opened(record.reply, record.id, record.fence) } : { ...record, ...texts(record, record.id) }))
     },
     /** A probe that does not open cannot be asked; its key is held. */
     async doubts(limit, rest) {

@@ -1,5 +1,5 @@
 import { StoreUnavailable, type Clock, type KeyStore, type Meter, type Remembered, type RemoteReplies, type ReplyCache } from '../core/ports.ts'
-import type { Claim, ClaimOutcome, ClaimRequest, KeyId } from '../core/record.ts'
+import type { AcceptOutcome, Claim, ClaimOutcome, ClaimRequest, KeyId } from '../core/record.ts'
 import type { StoredReply } from '../core/reply.ts'
 import { Roster } from '../core/roster.ts'
 import { RecentlyBuried } from './recently-buried.ts'
@@ -84,6 +84,8 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
       await bury(id)
       return await authority.forget(id, act).finally(() => forgetHere(id))
     },
+    accept: async (request, work) => learnt(request.id, await authority.accept(request, work)),
+    begin: (request) => authority.begin(request),
     audit: (limit) => authority.audit(limit),
     flag: (id) => authority.flag(id),
     release: (claim) => authority.release(claim),
@@ -117,15 +119,20 @@ export function tiered({ authority, memory, remote, clock, meter }: Tiers): Tier
   /** Asks the authority, and learns from what it says. */
   function claimOf(request: ClaimRequest, givenUp: (() => boolean) | undefined): Promise<ClaimOutcome> {
     return authority.claim(request, givenUp).then((outcome) => {
-      if (outcome.kind === 'replay') {
-        meter.cacheHit('authority')
-        learn(request.id, outcome)
-      } else if (outcome.kind === 'claimed' && remote !== null) {
+      if (outcome.kind === 'claimed' && remote !== null) {
         const { fingerprint, spec, parts } = request
         claims.set(outcome.claim, { fingerprint, spec, parts, operationRef: outcome.operationRef, retainUntil: outcome.retainUntil })
       }
-      return outcome
+      return learnt(request.id, outcome)
     })
+  }
+
+  function learnt<Outcome extends ClaimOutcome | AcceptOutcome>(id: KeyId, outcome: Outcome): Outcome {
+    if (outcome.kind === 'replay') {
+      meter.cacheHit('authority')
+      learn(id, outcome)
+    }
+    return outcome
   }
 
   /** What Redis says, if it may be said without asking further. */

@@ -10,6 +10,8 @@ export function replacing(store: KeyStore, calls: Partial<KeyStore>): KeyStore {
     secret: (candidate) => store.secret(candidate),
     keySpace: (seen, next) => store.keySpace(seen, next),
     claim: (request, givenUp) => store.claim(request, givenUp),
+    accept: (request, work) => store.accept(request, work),
+    begin: (request) => store.begin(request),
     renew: (claims) => store.renew(claims),
     complete: (claim, completion) => store.complete(claim, completion),
     release: (claim) => store.release(claim),

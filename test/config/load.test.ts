@@ -26,6 +26,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     breaker: null,
     sinks: [],
     sources: [],
+    operations: { concurrency: 16, attempts: 10, baseMs: 1000, capMs: 300_000, leaseMs: 30_000, quota: 1000, requestBodyBytes: 1_048_576, longestWaitMs: 60_000 },
   })
   t.strictSame(routes.map(({ name, methods, host, path, action }) => [name, methods && [...methods], host, path, action.kind]), [
     ['default', ['POST', 'PATCH'], null, ['*'], 'guard'],
@@ -52,6 +53,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     deadlineFrom: null,
     deadlineTo: null,
     lingerMs: 300_000,
+    accepts: 'off',
     outbox: [],
   })
   t.strictSame(keySpace.routes.map(({ name, filing }) => [name, filing]), [

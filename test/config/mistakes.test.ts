@@ -33,7 +33,7 @@ routes:
     '14:11: routes[0].name: found Bad; needed: 1 to 63 of the characters a-z 0-9 -, the first one a letter or a digit, such as create-charge',
     '15:22: routes[0].match.method: found post; needed: a method in upper case such as POST, or a list such as [a, b] (write POST)',
     '15:34: routes[0].match.path: found v1; needed: a path such as /v1/charges, /v1/charges/:id or /v1/* (`*` only as the last segment, no query, no dot segments, not below /_onceward)',
-    '16:5: routes[1]: found nonsense; needed: a group of fields (name, match, pass, consumer, idempotency, retry, status, cors, outbox)',
+    '16:5: routes[1]: found nonsense; needed: a group of fields (name, match, pass, consumer, idempotency, retry, status, cors, async, outbox)',
     '17:5: routes[2].name: found nothing; needed: 1 to 63 of the characters a-z 0-9 -, the first one a letter or a digit, such as create-charge',
     '17:12: routes[2].match.path: found nothing; needed: a path such as /v1/charges, /v1/charges/:id or /v1/* (`*` only as the last segment, no query, no dot segments, not below /_onceward)',
     '18:11: routes[2].pass: found false; needed: true',

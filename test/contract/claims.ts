@@ -19,7 +19,7 @@ export function claimsContract(suite: Test, harness: KeyStoreHarness): void {
     await claimed(store, wish)
     const { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route } = wish
     t.strictSame(await store.find({ id }, 10), [{
-      id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, fence: 1, attempts: 0, probe: null, outbox: null,
+      id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, fence: 1, attempts: 0, probe: null, outbox: null, accepted: null,
       createdAt: START_MS, retainUntil: START_MS + RETENTION_MS, state: 'in_flight', leaseUntil: START_MS + LEASE_MS,
     }])
   })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import type { OutboxEvent } from '../../src/core/event.ts'
-import { openEmbeddedStore } from '../../src/store/sqlite/key-store.ts'
+import { openEmbeddedStores } from '../../src/store/sqlite/key-store.ts'
 import { keyStoreContract } from './key-store.ts'
 import { HeldClock } from './situation.ts'
 
@@ -14,9 +14,10 @@ keyStoreContract(t, {
     const folder = mkdtempSync(join(tmpdir(), 'onceward-contract-'))
     const clock = new HeldClock()
     const woken: string[] = []
-    const store = await openEmbeddedStore({ dataDir: join(folder, 'data'), clock, wakeups: { publish: (ids) => woken.push(...ids) } })
+    const { keys: store, outbox } = await openEmbeddedStores({ dataDir: join(folder, 'data'), clock, wakeups: { publish: (ids) => woken.push(...ids) } })
     return {
       store,
+      outbox,
       clock,
       woken,
       committedEvents: () => Promise.resolve(eventsOfCopy(folder)),

@@ -1,4 +1,6 @@
 import type { Test } from 'tap'
+import { acceptedContract } from './accepted.ts'
+import { beginningContract } from './beginning.ts'
 import { claimsContract } from './claims.ts'
 import { doubtsContract } from './doubts.ts'
 import { draftsContract } from './drafts.ts'
@@ -8,6 +10,7 @@ import { probesContract } from './probes.ts'
 import { settlingContract } from './settling.ts'
 import { upkeepContract } from './upkeep.ts'
 import { witnessContract } from './witnesses.ts'
+import { workEndsContract } from './work-ends.ts'
 import type { KeyStoreHarness } from './situation.ts'
 
 /**
@@ -23,5 +26,8 @@ export function keyStoreContract(t: Test, harness: KeyStoreHarness): void {
   probesContract(t, harness)
   upkeepContract(t, harness)
   witnessContract(t, harness)
+  acceptedContract(t, harness)
+  beginningContract(t, harness)
+  workEndsContract(t, harness)
   modelContract(t, harness)
 }

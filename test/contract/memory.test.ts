@@ -1,5 +1,6 @@
 import t from 'tap'
 import { MemoryKeyStore } from '../support/memory-key-store.ts'
+import { MemoryOutboxStore } from '../support/memory-outbox-store.ts'
 import { keyStoreContract } from './key-store.ts'
 import { HeldClock } from './situation.ts'
 
@@ -7,7 +8,8 @@ keyStoreContract(t, {
   open() {
     const clock = new HeldClock()
     const woken: string[] = []
-    const store = new MemoryKeyStore(clock, { publish: (ids) => woken.push(...ids) })
-    return Promise.resolve({ store, clock, committedEvents: () => Promise.resolve(store.events), woken, close: () => store.close() })
+    const outbox = new MemoryOutboxStore(clock)
+    const store = new MemoryKeyStore(clock, { publish: (ids) => woken.push(...ids) }, outbox)
+    return Promise.resolve({ store, outbox, clock, committedEvents: () => Promise.resolve(store.events), woken, close: () => store.close() })
   },
 })

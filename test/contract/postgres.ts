@@ -16,7 +16,7 @@ export function postgresHarness(changes: Partial<PostgresStoreOptions> = {}): Ke
   return {
     async open() {
       const { stores, url, schema, ...rest } = await open()
-      return { ...rest, store: stores.keys, committedEvents: () => eventsIn(url, schema) }
+      return { ...rest, store: stores.keys, outbox: stores.outbox, committedEvents: () => eventsIn(url, schema) }
     },
   }
 }

@@ -1,11 +1,15 @@
 import type { OutboxEvent } from '../../src/core/event.ts'
+import { OPERATIONS_SINK, operationLane } from '../../src/core/operations.ts'
+import type { OutboxStore } from '../../src/core/outbox-ports.ts'
 import type { Clock, KeyStore } from '../../src/core/ports.ts'
-import type { Act, Claim, ClaimRequest, Completion, KeyId } from '../../src/core/record.ts'
+import type { AcceptedWork, Act, BeginRequest, Claim, ClaimRequest, Completion, KeyId, OnOrphan } from '../../src/core/record.ts'
 import type { StoredReply } from '../../src/core/reply.ts'
 
 /** A store of its own for one test, with a clock that the test sets. */
 export interface OpenStore {
   readonly store: KeyStore
+  /** in the same database */
+  readonly outbox: OutboxStore
   readonly clock: HeldClock
   /** all events that were committed, in the order of their commits */
   readonly committedEvents: () => Promise<readonly OutboxEvent[]>
@@ -24,6 +28,8 @@ export const LEASE_MS = 60_000
 export const ACT: Act = { by: 'ada', reason: 'ticket 7' }
 
 export const RETENTION_MS = 86_400_000
+/** Whose accepted requests these are. */
+export const OWNER = 'owner-1'.padEnd(22, '_')
 
 /** Stands still until a test moves it. */
 export class HeldClock implements Clock {
@@ -74,6 +80,18 @@ export async function claimed(store: KeyStore, wish: ClaimRequest): Promise<Clai
   return outcome.claim
 }
 
+/** The execution of what was accepted with this request. */
+export function beginning({ id, operationRef }: ClaimRequest, holder: string, onOrphan: OnOrphan = { kind: 'hold' }): BeginRequest {
+  return { id, operationRef, holder: `holder-${holder}`.padEnd(22, '_'), leaseMs: LEASE_MS, onOrphan }
+}
+
+/** Begins, and fails the test's promise when that is not granted. */
+export async function begun(store: KeyStore, wish: ClaimRequest, holder: string): Promise<Claim> {
+  const outcome = await store.begin(beginning(wish, holder))
+  if (outcome.kind !== 'claimed') throw new Error(`expected to begin, but was told ${outcome.kind}`)
+  return outcome.claim
+}
+
 export function keptReply(text: string): StoredReply {
   return {
     kind: 'kept',
@@ -87,6 +105,12 @@ export function completion(text: string, events: readonly OutboxEvent[] = []): C
 
 export function event(id: string): OutboxEvent {
   return { id, sink: 'payments', lane: 'customer-7', type: 'charge.created', payload: Buffer.from(`{"event":"${id}"}`), flaw: null }
+}
+
+/** What is accepted with this request. */
+export function work({ operationRef }: ClaimRequest, owner = OWNER, changes: Partial<AcceptedWork> = {}): AcceptedWork {
+  const payload = Buffer.from(`the request of ${operationRef}`)
+  return { owner, quota: 100, event: { id: operationRef, sink: OPERATIONS_SINK, lane: operationLane(owner, operationRef), type: 'operation.accepted', payload, flaw: null }, ...changes }
 }
 
 /** Bytes as hex, so that a store may hand back any kind of Uint8Array. */

@@ -6,9 +6,11 @@ import { parseRedisUrl } from '../../src/core/redis-target.ts'
 import { Keyring } from '../../src/store/keyring.ts'
 import { openRedis } from '../../src/store/redis/open.ts'
 import { ReplyMemory } from '../../src/store/reply-memory.ts'
+import { sealedOutbox } from '../../src/store/sealed-outbox.ts'
 import { sealedReplies, sealedStore } from '../../src/store/sealing.ts'
 import { tiered } from '../../src/store/tiered.ts'
 import { MemoryKeyStore } from '../support/memory-key-store.ts'
+import { MemoryOutboxStore } from '../support/memory-outbox-store.ts'
 import { NotedJournal, NotedMeter } from '../support/quiet.ts'
 import { needs } from '../support/services/needs.ts'
 import { startRedis } from '../support/services/redis.ts'
@@ -31,7 +33,8 @@ keyStoreContract(t, {
     const clock = new HeldClock()
     const meter = new NotedMeter()
     const woken: string[] = []
-    const authority = new MemoryKeyStore(clock, { publish: (ids) => woken.push(...ids) })
+    const outbox = new MemoryOutboxStore(clock)
+    const authority = new MemoryKeyStore(clock, { publish: (ids) => woken.push(...ids) }, outbox)
     const system = systemClock()
     if (target === undefined) throw new Error('the URL of the server cannot be read')
     // records by the test's clock, waiting by the real one
@@ -43,6 +46,7 @@ keyStoreContract(t, {
     const { store } = tiered({ authority: sealedStore(authority, keyring), memory: new ReplyMemory(1_000_000, clock), remote: sealedReplies(replies, keyring, meter), clock, meter })
     return {
       store: { ...store, complete: afterItsFill(store, meter) },
+      outbox: sealedOutbox(outbox, keyring),
       clock,
       woken,
       committedEvents: () => Promise.resolve(authority.events.map((event) => ({ ...event, payload: keyring.openPayload(event.payload, event.id) ?? new Uint8Array() }))),

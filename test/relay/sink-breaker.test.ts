@@ -99,3 +99,14 @@ test('one poisoned lane among healthy ones never stops the sink', async (t) => {
   t.notOk(meter.pauses.includes('resting'))
   await one.stop()
 })
+
+test('a probe that could not be made says nothing: the next event may ask', async (t) => {
+  const { breaker: one, changes } = breaker()
+  one.note('a', SINK_IS_AWAY, 0)
+  t.equal(one.admit(500), 1)
+  one.note('b', { kind: 'postponed', cause: 'busy', afterMs: 1000 }, 600)
+  t.equal(one.waitMs(600), 0)
+  t.equal(one.admit(600), 1, 'another probe')
+  one.note('c', DELIVERED, 700)
+  t.same(changes, [true, false])
+})

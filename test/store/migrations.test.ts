@@ -75,10 +75,10 @@ function writtenBeforeTheJournal(dataDir: string, names: readonly string[]): voi
     const reply = { ...stored.reply, headers: [sealFields(stored.reply.headers)], trailers: [sealFields(stored.reply.trailers)] }
     const record: KeyRecord = {
       id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, fence: 1, attempts: 1,
-      probe: null, outbox: null, createdAt: START_MS, retainUntil: START_MS + RETENTION_MS, state: 'completed', completedAt: START_MS, reply: { kind: 'kept', reply },
+      probe: null, outbox: null, accepted: null, createdAt: START_MS, retainUntil: START_MS + RETENTION_MS, state: 'completed', completedAt: START_MS, reply: { kind: 'kept', reply },
     }
-    const columns = columnsOf(record).slice(0, -2) // there were no probes then, and no drafts of events
-    database.prepare(`insert into key_record values (null, ${columns.map(() => '?').join(', ')}, ?)`).run(...columns, checksumOf([...columns, null, null], 0))
+    const columns = columnsOf(record).slice(0, -4) // there were no probes then, no drafts of events, and nothing was accepted
+    database.prepare(`insert into key_record values (null, ${columns.map(() => '?').join(', ')}, ?)`).run(...columns, checksumOf([...columns, null, null, null, null], 0))
   }
   database.prepare('update ledger set commit_number = 9, completed = ?, checksum = ?').run(names.length, crc32(`9\n0\n0\n${names.length}`))
   database.close()

@@ -1,10 +1,14 @@
 import { Breaker } from '../../src/core/breaker.ts'
 import { RetryBudget } from '../../src/core/budget.ts'
 import { Roster } from '../../src/core/roster.ts'
+import type { Route } from '../../src/core/route.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Attempt, AttemptLimits, Clock, KeyStore, Upstream, UpstreamRequest, Wakeups } from '../../src/core/ports.ts'
 import { admit } from '../../src/request/admit.ts'
+import { Completions } from '../../src/request/completion.ts'
 import type { Answer, Call } from '../../src/request/call.ts'
+import type { Executed } from '../../src/core/operations.ts'
+import { execute, MissingRoutes } from '../../src/request/execute.ts'
 import { handle, type FlowDependencies } from '../../src/request/handle.ts'
 import { Inquiries } from '../../src/request/probe.ts'
 import { LeaseKeeper } from '../../src/request/lease.ts'
@@ -20,6 +24,9 @@ export interface FlowOfOneProcess {
   readonly meter: NotedMeter
   /** sinks that were told of events */
   readonly rung: readonly string[]
+  /** executes what was accepted, under the routes of the file, or under others */
+  execute(payload: Uint8Array, more?: { readonly routes?: readonly Route[], readonly draining?: boolean }): Promise<Executed>
+  readonly routes: readonly Route[]
   /** One request with this key and body; `forgotten` is told when its body was given up. */
   send(key: string, more?: { readonly body?: string, readonly forgotten?: () => void, readonly method?: string, readonly fields?: readonly string[] }): Promise<Answer>
 }
@@ -37,6 +44,8 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
   const upstream: Upstream = { attempt: options.attempt, handshake: () => { throw new Error('no handshakes here') }, close: () => Promise.resolve() }
   const underWay = new Roster<Abortable>()
   const rung: string[] = []
+  const missing = new MissingRoutes()
+  const watch = new Watch({ store, wakeups, clock, random })
   const bell = { ring: (sink: string) => { rung.push(sink) } }
   const deps: FlowDependencies = {
     inquiries: new Inquiries({ store, bell, service, upstream, clock, random, meter, journal, underWay, limits, routes: () => routes, stopping: () => false }),
@@ -47,7 +56,7 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
     leases: new LeaseKeeper(store, clock, journal),
     flights: new Map(),
     outages: new OutageLog(clock, journal),
-    watch: new Watch({ store, wakeups, clock, random }),
+    watch, completions: new Completions({ watch, clock }), operations: { current: loaded.config.operations },
     underWay,
     pools: new RetryPools(loaded.config.budgets, (_, settings) => new RetryBudget(settings, clock)),
     breaker: loaded.config.breaker === null ? null : new Breaker(loaded.config.breaker),
@@ -57,7 +66,8 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
     checkpoint: null,
   }
   return {
-    deps, journal, meter, rung,
+    deps, journal, meter, rung, routes,
+    execute: (payload, more = {}) => execute(payload, { ...deps, routes: () => more.routes ?? routes, missing, hop: { pseudonym: 'executor', host: null, forwarded: false }, draining: () => more.draining ?? false }),
     send(key, { body = '{"amount":1}', forgotten = () => undefined, method = 'POST', fields = [] } = {}) {
       const call: Call = {
         method, target: '/v1/charges', fields: ['Content-Type', 'application/json', 'Authorization', 'Bearer one', 'Idempotency-Key', key, ...fields],

@@ -2,16 +2,17 @@ import { auditEntry } from '../../src/core/audit.ts'
 import type { OutboxEvent } from '../../src/core/event.ts'
 import { StoreUnavailable, type Clock, type KeyStore, type Wakeups } from '../../src/core/ports.ts'
 import type { Act, AuditEntry, Claim, KeyId, KeyRecord } from '../../src/core/record.ts'
-import { isFree, onAbandon, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../src/core/transition.ts'
+import { endsWork, isFree, onAbandon, onAccept, onBegin, onClaim, onComplete, onDiscard, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../src/core/transition.ts'
 import { Flagged, NOBODY_WAITS } from '../../src/store/flagged.ts'
 import { LentDoubts } from '../../src/store/lent-doubts.ts'
+import { MemoryOutboxStore } from './memory-outbox-store.ts'
 
 /**
  * A KeyStore without a disk, for tests of the flows: the transitions of the core over a map. It passes the same
  * contract suite as the real ones, and is the model that the suite compares them with.
  */
 export class MemoryKeyStore implements KeyStore {
-  readonly events: OutboxEvent[] = []
+  readonly #outbox: MemoryOutboxStore
   readonly #clock: Clock
   readonly #records = new Map<KeyId, KeyRecord>()
   readonly #audit: AuditEntry[] = []
@@ -21,10 +22,18 @@ export class MemoryKeyStore implements KeyStore {
   #keySpace: string | null = null
   #closed = false
 
-  constructor(clock: Clock, wakeups: Pick<Wakeups, 'publish'> = NOBODY_WAITS) {
+  /** `outbox`: where its events are committed, in the same database as it were */
+  constructor(clock: Clock, wakeups: Pick<Wakeups, 'publish'> = NOBODY_WAITS, outbox = new MemoryOutboxStore(clock)) {
     this.#clock = clock
+    this.#outbox = outbox
+    outbox.discardsWork = (operationRef) => this.#discard(operationRef)
     this.#lent = new LentDoubts(clock)
     this.#flagged = new Flagged(wakeups)
+  }
+
+  /** all that were committed and are still there, in the order of their commits */
+  get events(): readonly OutboxEvent[] {
+    return this.#outbox.events
   }
 
   secret: KeyStore['secret'] = (candidate) => this.#turn(() => this.#secret ??= candidate)
@@ -35,6 +44,13 @@ export class MemoryKeyStore implements KeyStore {
     if (givenUp?.() === true) throw new StoreUnavailable('no', 'given up before it left for the store')
     return this.#apply(request.id, onClaim(this.#records.get(request.id), request, nowMs))
   })
+
+  accept: KeyStore['accept'] = (request, { event, owner, quota }) => this.#turn((nowMs) => {
+    const judged = onAccept(this.#records.get(request.id), request, owner, this.#outbox.waitingOf(owner) < quota, nowMs)
+    return this.#apply(request.id, judged, judged.outcome.kind === 'accepted' ? [event] : [])
+  })
+
+  begin: KeyStore['begin'] = (request) => this.#turn((nowMs) => this.#apply(request.id, onBegin(this.#records.get(request.id), request, nowMs)))
 
   renew: KeyStore['renew'] = (claims) => this.#turn((nowMs) => (
     claims.map(({ claim, leaseMs }) => this.#apply(claim.id, onRenew(this.#of(claim), claim, leaseMs, nowMs)))
@@ -53,6 +69,7 @@ export class MemoryKeyStore implements KeyStore {
   resolve: KeyStore['resolve'] = (id, fence, resolution, act) => this.#turn((nowMs) => {
     const judged = onResolve(this.#records.get(id), fence, resolution, nowMs)
     if (act !== null) this.#record('resolve', id, judged, act, nowMs)
+    this.#endWork(id, judged)
     return this.#apply(id, judged, resolution.as === 'completed' ? resolution.events : [])
   })
 
@@ -65,6 +82,7 @@ export class MemoryKeyStore implements KeyStore {
   forget: KeyStore['forget'] = (id, act) => this.#turn((nowMs) => {
     const judged = onForget(this.#records.get(id), nowMs)
     this.#record('forget', id, judged, act, nowMs)
+    this.#endWork(id, judged)
     return this.#apply(id, judged)
   })
 
@@ -118,13 +136,23 @@ export class MemoryKeyStore implements KeyStore {
     if (entry !== null) this.#audit.push(entry)
   }
 
+  #endWork(id: KeyId, judged: Judged<unknown>): void {
+    const found = this.#records.get(id)
+    if (endsWork(found, judged)) this.#outbox.endWork(found.operationRef)
+  }
+
+  #discard(operationRef: string): void {
+    const found = [...this.#records.values()].find((record) => record.operationRef === operationRef)
+    if (found !== undefined) this.#apply(found.id, { outcome: null, change: onDiscard(found) })
+  }
+
   #apply<Outcome>(id: KeyId, { outcome, change }: Judged<Outcome>, events: readonly OutboxEvent[] = []): Outcome {
     switch (change.kind) {
       case 'keep': break
       case 'delete': this.#records.delete(id); break
       case 'put':
         this.#records.set(id, change.record)
-        this.events.push(...events.filter((event) => this.events.every(({ id: known }) => known !== event.id)))
+        this.#outbox.put(...events)
         break
       default: change satisfies never
     }

@@ -1,4 +1,5 @@
 import { storableEvent, type OutboxEvent } from '../../src/core/event.ts'
+import { OPERATIONS_SINK } from '../../src/core/operations.ts'
 import { fateAfter, fateAfterRedrive, fateAtCommit, type Death, type EventFate } from '../../src/core/event-fate.ts'
 import type { DeadLetter, DeadLetterFilter, OutboxAct, WaitingEvent } from '../../src/core/outbox.ts'
 import type { OutboxStore } from '../../src/core/outbox-ports.ts'
@@ -27,6 +28,8 @@ export class MemoryOutboxStore implements OutboxStore {
   readonly #audit: OutboxAct[] = []
   readonly #taken = new TakenEvents()
   #lastRow = 0
+  /** told of each accepted operation whose dead letter is thrown away */
+  discardsWork: (operationRef: string) => void = () => undefined
   /** while it is set every call fails as an outage does; a test's own word */
   outage: 'no' | 'unknown' | null = null
 
@@ -57,6 +60,21 @@ export class MemoryOutboxStore implements OutboxStore {
   /** how many wait, of all sinks */
   get waiting(): number {
     return [...this.#rows.values()].filter(({ fate }) => fate.dead === null).length
+  }
+
+  /** all that are there, in the order of their rows */
+  get events(): readonly OutboxEvent[] {
+    return [...this.#rows.values()].toSorted((a, b) => a.row - b.row).map(({ event }) => event)
+  }
+
+  /** how many accepted operations of this owner wait */
+  waitingOf(owner: string): number {
+    return this.#waitingIn(OPERATIONS_SINK).filter(({ event: { lane } }) => lane >= `${owner}.` && lane < `${owner}/`).length
+  }
+
+  /** Nothing of this operation is left to be executed. */
+  endWork(operationRef: string): void {
+    for (const stored of this.#rows.values()) if (stored.event.sink === OPERATIONS_SINK && stored.event.id === operationRef) this.#remove(stored)
   }
 
   lead: OutboxStore['lead'] = (sink, holder, leaseMs) => this.#turn((nowMs) => {
@@ -153,6 +171,7 @@ export class MemoryOutboxStore implements OutboxStore {
     for (const letter of letters) {
       this.#writeDown('discard', letter, act, nowMs)
       this.#remove(letter)
+      if (letter.event.sink === OPERATIONS_SINK) this.discardsWork(letter.event.id)
     }
     return letters.length
   })

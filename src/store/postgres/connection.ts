@@ -5,7 +5,8 @@ import { faultOf, type Fault } from './faults.ts'
 import { readStatement, type Statement } from './statements.ts'
 
 /*
- * One connection, with several statements in flight on it. Each of them commits by itself and ends in one of these:
+ * One connection, with several statements in flight on it. Each of them commits by itself, unless they are sent together, and ends in
+ * one of these:
  *
  *     rows         it is done, and as durable as the server was told to make it
  *     failed       see faults.ts; 'unknown' for all that are in flight when the connection is lost, when one of them
@@ -19,6 +20,9 @@ export type Value = string | number | Buffer | null
 /** All columns as the server writes them: whoever reads a row knows what is a number. */
 export type Row = readonly (string | null)[]
 export type End = { readonly kind: 'rows', readonly rows: readonly Row[] } | { readonly kind: 'failed', readonly fault: Fault }
+
+/** A statement of a transaction. */
+export type Step = readonly [statement: Statement, values: Value[]]
 
 export interface ConnectionOptions {
   readonly clock: Clock
@@ -111,6 +115,15 @@ export class Connection {
         else flight.end({ kind: 'failed', fault: faultOf(error) })
       })
     })
+  }
+
+  /**
+   * The statements of one transaction, `begin` and `commit` among them. They leave in one piece, so that nobody else's come in between;
+   * none of them needs the rows of another. Of those that fail the first one says why: to the others the transaction is over.
+   */
+  async runTogether(steps: readonly Step[], withinMs: number): Promise<{ readonly kind: 'rows', readonly rows: readonly (readonly Row[])[] } | Extract<End, { kind: 'failed' }>> {
+    const ends = await Promise.all(steps.map(([statement, values]) => this.run(statement, values, withinMs)))
+    return ends.find((end) => end.kind === 'failed') ?? { kind: 'rows', rows: ends.map((end) => (end.kind === 'rows' ? end.rows : [])) }
   }
 
   /** What is in flight is unknown from here on, even if the server goes on with it. */

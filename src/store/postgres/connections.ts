@@ -1,5 +1,5 @@
 import { StoreUnavailable, type Clock, type Journal, type Random } from '../../core/ports.ts'
-import { Connection, type Row, type Value } from './connection.ts'
+import { Connection, type End, type Row, type Step, type Value } from './connection.ts'
 import { Refused } from './faults.ts'
 import { serverUrls } from './server-urls.ts'
 import type { Statement } from './statements.ts'
@@ -66,7 +66,24 @@ export class Connections {
   }
 
   /** Rejects with StoreUnavailable, or Refused. What only stood in another transaction's way is tried again. */
-  async run(statement: Statement, values: Value[], until: number): Promise<readonly Row[]> {
+  run(statement: Statement, values: Value[], until: number): Promise<readonly Row[]> {
+    return this.#insist(statement.name, (connection, withinMs) => connection.run(statement, values, withinMs), until)
+  }
+
+  /** Likewise, for the statements of one transaction, `begin` and `commit` among them. The rows of each between the two. */
+  async runTogether(steps: readonly Step[], until: number): Promise<readonly (readonly Row[])[]> {
+    const name = steps.slice(1, -1).map(([statement]) => statement.name).join(' and ')
+    let ends: readonly (readonly Row[])[] = []
+    await this.#insist(name, async (connection, withinMs) => {
+      const together = await connection.runTogether(steps, withinMs)
+      if (together.kind === 'failed') return together
+      ends = together.rows
+      return { kind: 'rows', rows: [] }
+    }, until)
+    return ends.slice(1, -1)
+  }
+
+  async #insist(name: string, send: (connection: Connection, withinMs: number) => Promise<End>, until: number): Promise<readonly Row[]> {
     for (let failures = 0; ; failures += 1) {
       // nothing may come in between an idle connection and the statement that it is for
       let connection = this.#idlest()
@@ -74,19 +91,19 @@ export class Connections {
         await this.#change(until)
         connection = this.#idlest()
       }
-      const end = await connection.run(statement, values, Math.max(0, until - this.#options.clock.monotonicMs()))
+      const end = await send(connection, Math.max(0, until - this.#options.clock.monotonicMs()))
       if (!this.#options.prepare) this.#wake()
       if (end.kind === 'rows') return end.rows
       const { kind, detail } = end.fault
       switch (kind) {
         case 'refused': throw new Refused(detail)
-        case 'unknown': case 'not-done': throw new StoreUnavailable(kind === 'unknown' ? 'unknown' : 'no', `${statement.name}: ${detail}`)
-        case 'stale': connection.destroy(detail); throw new StoreUnavailable('no', `${statement.name}: ${detail}`)
+        case 'unknown': case 'not-done': throw new StoreUnavailable(kind === 'unknown' ? 'unknown' : 'no', `${name}: ${detail}`)
+        case 'stale': connection.destroy(detail); throw new StoreUnavailable('no', `${name}: ${detail}`)
         case 'unprepared':
           connection.destroy(detail)
-          if (failures > 0) throw new StoreUnavailable('no', `${statement.name}: ${detail} (behind a pooler write store: { prepare: false })`)
+          if (failures > 0) throw new StoreUnavailable('no', `${name}: ${detail} (behind a pooler write store: { prepare: false })`)
           break
-        case 'conflict': if (!await this.#pause(failures, until)) throw new StoreUnavailable('no', `${statement.name}: ${detail}`); break
+        case 'conflict': if (!await this.#pause(failures, until)) throw new StoreUnavailable('no', `${name}: ${detail}`); break
         default: return kind satisfies never
       }
     }

@@ -1,8 +1,10 @@
 import type { Stores } from '../../core/outbox-ports.ts'
 import type { Clock, Journal, KeyStore, Random, Wakeups } from '../../core/ports.ts'
-import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
+import type { AcceptedWork, AcceptOutcome, Act, AuditEntry, BeginRequest, Begun, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import { NOBODY_WAITS } from '../flagged.ts'
 import { GroupCommit, type Sent } from '../group-commit.ts'
+import { sendAccepts, type Accepting } from './accepts.ts'
+import { sendBegins } from './begins.ts'
 import { sendClaims } from './claims.ts'
 import { Connections } from './connections.ts'
 import { checkEngine, checkPrivileges, type Durability } from './engine.ts'
@@ -73,6 +75,8 @@ class PostgresKeyStore implements KeyStore {
   readonly #link: Link
   readonly #records: Records
   readonly #claims: GroupCommit<ClaimRequest, ClaimOutcome>
+  readonly #accepts: GroupCommit<Accepting, AcceptOutcome>
+  readonly #begins: GroupCommit<BeginRequest, Begun>
   readonly #completions: GroupCommit<Completed, WriteOutcome>
   readonly #releases: GroupCommit<Held, WriteOutcome>
   readonly #abandonments: GroupCommit<Abandoned, WriteOutcome>
@@ -90,6 +94,8 @@ class PostgresKeyStore implements KeyStore {
     this.#outbox = outbox
     this.#records = new Records(link)
     this.#claims = batches(lanes, (batch) => sendClaims(batch, link))
+    this.#accepts = batches(1, (batch) => sendAccepts(batch, link))
+    this.#begins = batches(1, (batch) => sendBegins(batch, link))
     this.#completions = batches(lanes, (batch) => sendCompletions(batch, link))
     this.#releases = batches(1, (batch) => sendReleases(batch, link))
     this.#abandonments = batches(1, (batch) => sendAbandonments(batch, link))
@@ -98,6 +104,14 @@ class PostgresKeyStore implements KeyStore {
 
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome> {
     return this.#claims.submit(request, request.outbox?.length ?? 0, givenUp)
+  }
+
+  accept(request: ClaimRequest, work: AcceptedWork): Promise<AcceptOutcome> {
+    return this.#accepts.submit({ id: request.id, request, work }, work.event.payload.length + (request.outbox?.length ?? 0))
+  }
+
+  begin(request: BeginRequest): Promise<Begun> {
+    return this.#begins.submit(request, 0)
   }
 
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]> {
@@ -171,7 +185,7 @@ class PostgresKeyStore implements KeyStore {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#claims, this.#completions, this.#releases, this.#abandonments, this.#renewals].map((calls) => calls.close()))
+    await Promise.all([this.#claims, this.#accepts, this.#begins, this.#completions, this.#releases, this.#abandonments, this.#renewals].map((calls) => calls.close()))
     await Promise.allSettled(this.#underWay)
     await this.#outbox.close()
     await this.#link.connections.close()

@@ -1,3 +1,4 @@
+import { OPERATIONS_SINK } from '../../core/operations.ts'
 import type { DeadLetter, DeadLetterFilter, EventEnd, Lead, Leadership, OutboxAct, Redriven, SinkCensus, Taken, Wanted } from '../../core/outbox.ts'
 import type { Brought, OutboxStore } from '../../core/outbox-ports.ts'
 import type { Act, WriteOutcome } from '../../core/record.ts'
@@ -10,7 +11,7 @@ import { deadLetterOf, outboxActOf, sinkCensusOf, waitingEventOf } from './outbo
 import { sendSettles, type Settling } from './outbox-settles.ts'
 import { number } from './rows.ts'
 import { packEvents } from './settles.ts'
-import { runAlone } from './run-alone.ts'
+import { runAlone, runTogether } from './run-alone.ts'
 import type { StatementName } from './statements.ts'
 
 /** Calls of one statement: a relay's lanes that end in one tick. */
@@ -94,9 +95,14 @@ export class PostgresOutboxStore implements OutboxStore {
     return { redriven: number(row, 0), unbuilt: number(row, 1) }
   }
 
+  /** An accepted operation's record is seen to in the transaction that deletes its dead letter: without its event it would wait forever. */
   async discard(filter: DeadLetterFilter, limit: number, act: Act): Promise<number> {
-    const [row = []] = await this.#run('discard', [this.#link.now(), act.by, act.reason, ...valuesOf(filter), limit])
-    return number(row, 0)
+    const meant = [this.#link.now(), act.by, act.reason, ...valuesOf(filter), limit, OPERATIONS_SINK]
+    const works = filter.sink === null || filter.sink === OPERATIONS_SINK ? (await this.#run('dead-work', meant.slice(3, 9))).map(([id]) => id ?? '') : []
+    const names = texts(works, (id) => id)
+    if (works.length === 0) return countAt(await this.#run('discard', [...meant, names]))
+    const [, , discarded = []] = await this.#during(runTogether(this.#link, [['detach-work', [names]], ['drop-work', [names]], ['discard', [...meant, names]]]))
+    return countAt(discarded)
   }
 
   async audit(limit: number): Promise<readonly OutboxAct[]> {
@@ -118,14 +124,21 @@ export class PostgresOutboxStore implements OutboxStore {
     return settles
   }
 
-  /** A call that `close` waits for. */
   #run(name: StatementName, values: Value[]): Promise<readonly Row[]> {
-    const answer = runAlone(this.#link, name, values)
+    return this.#during(runAlone(this.#link, name, values))
+  }
+
+  /** A call that `close` waits for. */
+  #during<T>(answer: Promise<T>): Promise<T> {
     this.#underWay.add(answer)
     const over = (): boolean => this.#underWay.delete(answer)
     answer.then(over, over)
     return answer
   }
+}
+
+function countAt([row = []]: readonly Row[]): number {
+  return number(row, 0)
 }
 
 function valuesOf({ id, sink, lane, type }: DeadLetterFilter): Value[] {

@@ -1,3 +1,4 @@
+import { OPERATIONS_SINK } from '../../core/operations.ts'
 import { StoreUnavailable, type KeyStore } from '../../core/ports.ts'
 import type { Act, AuditEntry, Census, Doubt, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import { ids, Packed } from './columns.ts'
@@ -6,11 +7,11 @@ import type { Row, Value } from './connection.ts'
 import { Refused } from './faults.ts'
 import type { Link } from './link.ts'
 import { auditEntryOf, doubtOf, idOf, number, recordOf, text } from './rows.ts'
-import { runAlone } from './run-alone.ts'
+import { runAlone, runTogether } from './run-alone.ts'
 import { packEvents } from './settles.ts'
 import type { StatementName } from './statements.ts'
 
-/** Up to here the census counts completed records one by one. */
+/** Up to here the census counts records one by one. */
 const COUNTED = 1000
 
 /** What is asked about single records, by operators, upkeep and waiters: one statement each, and no batch. */
@@ -23,11 +24,20 @@ export class Records {
 
   async resolve(id: KeyId, fence: number, resolution: Resolution, act: Act | null): Promise<WriteOutcome> {
     const front = [this.#link.now(), ids([{ id }]), fence, act?.by ?? null, act?.reason ?? null]
-    const [row] = resolution.as === 'completed'
-      ? await this.#run('resolve-completed', [...front, ...replyColumns(resolution)])
-      : await this.#run('resolve-not-executed', [...front, resolution.operationRef])
+    const row = resolution.as === 'completed' ? await this.#complete([...front, ...replyColumns(resolution)], id, fence) : await this.#free([...front, resolution.operationRef])
     if (row?.[0] === 't') this.#link.wake([id])
     return row === undefined ? 'fenced' : 'written'
+  }
+
+  async #complete(values: Value[], id: KeyId, fence: number): Promise<Row | undefined> {
+    const [resolved] = await runTogether(this.#link, [['resolve-completed', values], ['end-work', [ids([{ id }]), fence, OPERATIONS_SINK]]])
+    return resolved?.[0]
+  }
+
+  /** A record is the one or the other for as long as its operation has it. */
+  async #free(values: Value[]): Promise<Row | undefined> {
+    const [freed] = await this.#run('resolve-not-executed', values)
+    return freed ?? (await this.#run('resolve-work', values))[0]
   }
 
   async evict(id: KeyId, act: Act): Promise<Eviction> {
@@ -36,7 +46,7 @@ export class Records {
   }
 
   async forget(id: KeyId, act: Act): Promise<Forgetting> {
-    const [answer, waiters] = await this.#settled('forget', [this.#link.now(), ids([{ id }]), act.by, act.reason])
+    const [answer, waiters] = await this.#settled('forget', [this.#link.now(), ids([{ id }]), act.by, act.reason, OPERATIONS_SINK])
     if (waiters === 't') this.#link.wake([id])
     return answer === 'forgotten' || answer === 'refused' ? answer : 'absent'
   }
@@ -51,15 +61,14 @@ export class Records {
   }
 
   async find(by: Parameters<KeyStore['find']>[0], limit: number): Promise<readonly KeyRecord[]> {
-    if (!('id' in by)) return (await this.#found(by, limit)).map(recordOf)
-    const { id } = by
+    if (!('id' in by) && !('operationRef' in by)) return (await this.#found(by, limit)).map(recordOf)
     const until = this.#link.connections.deadline()
     for (;;) {
       const rows = await this.#found(by, limit)
       const records = rows.map(recordOf)
-      // what is found by its id is for a client who waits for it, or whose holder was fenced
-      const doubtful = rows.some((row, i) => records[i]?.state === 'completed' && isReplicated(row, 23))
-      if (!doubtful || await this.#confirmed(id, until)) return records
+      // what is found by its id or its name is for a client who waits for it, or whose holder was fenced
+      const doubtful = records.find(({ state }, i) => state === 'completed' && isReplicated(rows[i] ?? [], 25))
+      if (doubtful === undefined || await this.#confirmed(doubtful.id, until)) return records
     }
   }
 
@@ -78,10 +87,10 @@ export class Records {
   }
 
   async census(): Promise<Census> {
-    const row = first(await this.#run('census', [COUNTED + 1]))
-    const [inFlight, uncertain, counted] = [number(row, 0), number(row, 1), number(row, 2)]
-    const records = counted <= COUNTED ? counted : Math.max(counted, number(row, 3))
-    return { inFlight, uncertain, completed: Math.max(0, records - inFlight - uncertain) }
+    const row = first(await this.#run('census', [COUNTED + 1, OPERATIONS_SINK]))
+    const [inFlight, uncertain, completed, lookedAt] = [number(row, 0), number(row, 1), number(row, 2), number(row, 3)]
+    if (lookedAt <= COUNTED) return { inFlight, uncertain, completed }
+    return { inFlight, uncertain, completed: Math.max(completed, number(row, 4) - inFlight - uncertain - number(row, 5)) }
   }
 
   async secret(candidate: string): Promise<string> {
@@ -96,7 +105,7 @@ export class Records {
     if ('id' in by) return this.#run('keys-by-id', [ids([by]), limit])
     if ('keyDigest' in by) return this.#run('keys-by-digest', [by.keyDigest, limit])
     if ('operationRef' in by) return this.#run('keys-by-operation', [by.operationRef, limit])
-    return this.#run('keys-by-state', [by.state, limit])
+    return by.state === 'accepted' ? this.#run('keys-accepted', [OPERATIONS_SINK, limit]) : this.#run('keys-by-state', [by.state, limit])
   }
 
   async #confirmed(id: KeyId, until: number): Promise<boolean> {

@@ -40,9 +40,11 @@ export function replyAt(row: Row, column: number): StoredReply {
 
 /** The columns of keys-by-*.sql. */
 export function recordOf(row: Row): KeyRecord {
+  const acceptedAt = row[23] ?? null
   return {
     id: idOf(text(row, 0)), keyDigest: text(row, 1), operationRef: text(row, 2), fingerprint: text(row, 3), spec: text(row, 4), parts: text(row, 5),
     holder: text(row, 6), fence: number(row, 7), route: text(row, 8), createdAt: number(row, 9), retainUntil: number(row, 10), attempts: number(row, 11), probe: row[21] ?? null, outbox: row[22] ?? null,
+    accepted: acceptedAt === null ? null : { at: Number(acceptedAt), owner: text(row, 24) },
     ...stateAt(row),
   }
 }
@@ -56,7 +58,7 @@ export function doubtOf(row: Row): Doubt {
 export function auditEntryOf(row: Row): AuditEntry {
   const [verb, before] = [text(row, 3), text(row, 6)]
   if (verb !== 'evict' && verb !== 'forget' && verb !== 'resolve') return damaged('an act is unknown')
-  if (before !== 'in_flight' && before !== 'completed' && before !== 'uncertain') return damaged('a state is unknown')
+  if (before !== 'accepted' && before !== 'in_flight' && before !== 'completed' && before !== 'uncertain') return damaged('a state is unknown')
   return { at: number(row, 0), by: text(row, 1), reason: text(row, 2), verb, id: idOf(text(row, 4)), operationRef: text(row, 5), before }
 }
 
@@ -67,6 +69,7 @@ export function idOf(hex: string): string {
 function stateAt(row: Row): KeyState {
   const state = text(row, 12)
   switch (state) {
+    case 'accepted': return { state }
     case 'in_flight': return { state, leaseUntil: number(row, 13) }
     case 'completed': return { state, completedAt: number(row, 14), reply: replyAt(row, 17) }
     case 'uncertain': return { state, since: number(row, 15), cause: causeAt(row, 16) }

@@ -4,15 +4,16 @@ import type { StoredReply } from '../../core/reply.ts'
 import type { Sent } from '../group-commit.ts'
 import { answerAll, inOrder } from './answers.ts'
 import { ids, numbers, Packed, texts } from './columns.ts'
-import type { Value } from './connection.ts'
+import type { Row, Value } from './connection.ts'
 import type { Link } from './link.ts'
-import { number } from './rows.ts'
+import { eachRow, pick } from './standing.ts'
 import type { Statement } from './statements.ts'
 
 /*
- * What a holder writes to its record, each verb for a whole batch. All four statements answer alike: written, fenced,
+ * What a holder writes to its record, each verb for a whole batch. All statements answer alike: written, fenced,
  * repeated (this claim had written it before: the row is written once more as it is, so that the answer is as durable
- * as the first one) or again (the row changed under the statement's eyes).
+ * as the first one) or again (the row changed under the statement's eyes). What a release frees is deleted by one statement, and what
+ * was accepted and waits again is written by another (`waits`), since none changes a table twice.
  */
 
 export interface Held {
@@ -41,7 +42,7 @@ export function sendCompletions(batch: readonly Completed[], link: Link): Promis
 }
 
 export function sendReleases(batch: readonly Held[], link: Link): Promise<Sent<WriteOutcome>[]> {
-  return send(batch, link, link.sql.release, (rows) => [ids(rows), holders(rows), fences(rows)])
+  return send(batch, link, link.sql.release, keys)
 }
 
 export function sendAbandonments(batch: readonly Abandoned[], link: Link): Promise<Sent<WriteOutcome>[]> {
@@ -56,25 +57,27 @@ export function sendRenewals(batch: readonly Renewed[], link: Link): Promise<Sen
 function send<T extends Held>(batch: readonly T[], link: Link, statement: Statement, columns: (rows: readonly T[], places: readonly number[]) => Value[]): Promise<Sent<WriteOutcome>[]> {
   const until = link.connections.deadline()
   return answerAll<WriteOutcome>(inOrder(batch), link.connections, until, async (open, answer) => {
-    const rows = open.flatMap((place) => batch[place] ?? [])
-    const repeated: number[] = []
-    const woken: KeyId[] = []
-    for (const row of await link.connections.run(statement, columns(rows, open), until)) {
-      const at = number(row, 0) - 1
-      const place = open[at]
-      if (place === undefined) continue
-      if (row[1] === 'written' || row[1] === 'fenced') answer(place, row[1])
-      if (row[1] === 'repeated') repeated.push(at)
-      if (row[2] === 't') woken.push(rows[at]?.id ?? '')
+    const rows = pick(batch, open)
+    const [repeated, waiting]: [number[], number[]] = [[], []]
+    const written = (answers: readonly Row[], places: readonly number[]): void => {
+      const woken: KeyId[] = []
+      eachRow(answers, places, batch, (row, place, { id }) => {
+        if (row[1] === 'written' || row[1] === 'fenced') answer(place, row[1])
+        if (row[1] === 'repeated') repeated.push(place)
+        if (row[1] === 'waits') waiting.push(place)
+        if (row[2] === 't') woken.push(id)
+      })
+      link.wake(woken)
     }
-    link.wake(woken)
-    if (repeated.length === 0) return
-    const again = repeated.flatMap((at) => rows[at] ?? [])
-    for (const row of await link.connections.run(link.sql.touch, [ids(again), holders(again), fences(again)], until)) {
-      const place = open[repeated[number(row, 0) - 1] ?? -1]
-      if (place !== undefined) answer(place, 'written')
-    }
+    written(await link.connections.run(statement, columns(rows, open), until), open)
+    if (waiting.length > 0) written(await link.connections.run(link.sql['release-work'], keys(pick(batch, waiting)), until), waiting)
+    if (repeated.length > 0) eachRow(await link.connections.run(link.sql.touch, keys(pick(batch, repeated)), until), repeated, batch, (_, place) => answer(place, 'written'))
   })
+}
+
+/** Ids, holders and fences. */
+function keys(rows: readonly Held[]): Value[] {
+  return [ids(rows), holders(rows), fences(rows)]
 }
 
 function holders(rows: readonly Held[]): string {

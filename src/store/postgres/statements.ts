@@ -7,12 +7,16 @@ export interface Statement {
 }
 
 /** The hot path: what may stand in these files is also decided by what other engines have, see docs/distributed.md. */
-export const HOT = ['claim', 'claim-free', 'claim-orphan', 'expire', 'touch', 'confirm', 'complete', 'release', 'abandon', 'renew'] as const
+export const HOT = [
+  'claim', 'claim-free', 'claim-orphan', 'expire', 'touch', 'confirm', 'complete', 'release', 'abandon', 'renew',
+  'accept', 'accept-free', 'begin-work', 'take-work', 'release-work',
+] as const
 
 const OTHERS = [
-  'resolve-completed', 'resolve-not-executed', 'evict', 'forget', 'audit', 'flag', 'doubts', 'reap', 'sweep', 'census', 'secret', 'key-space',
-  'keys-by-id', 'keys-by-digest', 'keys-by-operation', 'keys-by-state',
-  'lead', 'resign', 'take', 'settle-delivered', 'settle-failed', 'arrivals', 'outbox-census', 'dead-letters', 'redrive', 'discard', 'outbox-audit', 'source-position', 'bring',
+  'resolve-completed', 'end-work', 'resolve-not-executed', 'resolve-work', 'evict', 'forget', 'audit', 'flag', 'doubts', 'reap', 'sweep', 'census', 'secret', 'key-space',
+  'keys-by-id', 'keys-by-digest', 'keys-by-operation', 'keys-by-state', 'keys-accepted', 'begin', 'commit',
+  'lead', 'resign', 'take', 'settle-delivered', 'settle-failed', 'arrivals', 'outbox-census', 'dead-letters', 'redrive',
+  'discard', 'dead-work', 'detach-work', 'drop-work', 'outbox-audit', 'source-position', 'bring',
 ] as const
 
 export type StatementName = (typeof HOT)[number] | (typeof OTHERS)[number]
@@ -31,8 +35,15 @@ export function readStatements(schema: string): Statements {
     release: read('release'),
     abandon: read('abandon'),
     renew: read('renew'),
+    accept: read('accept'),
+    'accept-free': read('accept-free'),
+    'begin-work': read('begin-work'),
+    'take-work': read('take-work'),
+    'release-work': read('release-work'),
     'resolve-completed': read('resolve-completed'),
+    'end-work': read('end-work'),
     'resolve-not-executed': read('resolve-not-executed'),
+    'resolve-work': read('resolve-work'),
     evict: read('evict'),
     forget: read('forget'),
     audit: read('audit'),
@@ -47,6 +58,9 @@ export function readStatements(schema: string): Statements {
     'keys-by-digest': read('keys-by-digest'),
     'keys-by-operation': read('keys-by-operation'),
     'keys-by-state': read('keys-by-state'),
+    'keys-accepted': read('keys-accepted'),
+    begin: read('begin'),
+    commit: read('commit'),
     lead: read('lead'),
     resign: read('resign'),
     take: read('take'),
@@ -57,6 +71,9 @@ export function readStatements(schema: string): Statements {
     'dead-letters': read('dead-letters'),
     redrive: read('redrive'),
     discard: read('discard'),
+    'dead-work': read('dead-work'),
+    'detach-work': read('detach-work'),
+    'drop-work': read('drop-work'),
     'outbox-audit': read('outbox-audit'),
     'source-position': read('source-position'),
     bring: read('bring'),

@@ -91,6 +91,24 @@ export class EventRows {
     if (this.#sql['delete-delivered'].run(row, sink).changes === 1) this.#changed()
   }
 
+  /** The event of this id, if it is of this sink. */
+  remove(id: string, sink: string): void {
+    if (this.#sql['delete-event-of-sink'].run(id, sink).changes === 1) this.#changed()
+  }
+
+  /** Whatever waits or is dead there. */
+  * idsOf(sink: string): Iterable<string> {
+    for (const row of this.#sql['events-of-sink'].iterate(sink)) {
+      const id = textIn(row)
+      if (id !== undefined) yield id
+    }
+  }
+
+  /** How many wait in the lanes between these two, the second one left out; at most `limit` are counted. */
+  waitingBetween(sink: string, from: string, to: string, limit: number): number {
+    return numberIn(this.#sql['waiting-of-owner'].get(sink, from, to, limit)) ?? 0
+  }
+
   arrivals(sink: string, sinceMs: number, limit: number): number {
     return numberIn(this.#sql.arrivals.get(sink, sinceMs, limit)) ?? 0
   }

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { KeyId, KeyRecord } from '../../core/record.ts'
 import type { StoredReply } from '../../core/reply.ts'
-import { columnsOf, Damaged, OUTBOX_COLUMN, PROBE_COLUMN, recordOf, replyOf, sealedText, type Columns } from './rows.ts'
+import { ACCEPTED_COLUMN, columnsOf, Damaged, OUTBOX_COLUMN, OWNER_COLUMN, PROBE_COLUMN, recordOf, replyOf, sealedText, type Columns } from './rows.ts'
 import type { Ledger } from './ledger.ts'
 import type { Statements } from './statements.ts'
 
@@ -30,9 +30,9 @@ export function whole(record: KeyRecord): JournalEntry {
   return { kind: 'whole', record }
 }
 
-/** The entry for a record of which the journal has the state `before`. */
+/** The entry for a record of which the journal has the state `before`. An accepted one is kept from its completion on: its retention changes, too. */
 export function changeOf(before: KeyRecord | undefined, record: KeyRecord): JournalEntry {
-  return before?.state === 'in_flight' && record.state === 'completed' ? { kind: 'completed', record } : whole(record)
+  return before?.state === 'in_flight' && record.state === 'completed' && record.accepted === null ? { kind: 'completed', record } : whole(record)
 }
 
 /** How an entry stands in the text: a body is null there, and beside it is the length of the one that lies among the bodies. */
@@ -111,6 +111,8 @@ function apply(written: readonly Written[], packed: Uint8Array, records: Map<Key
       columns[BODY_COLUMN] = bodyOf(bodyBytes)
       columns[PROBE_COLUMN] ??= null // written before there were probes
       columns[OUTBOX_COLUMN] ??= null // nor was there an outbox
+      columns[ACCEPTED_COLUMN] ??= null // nor was anything accepted
+      columns[OWNER_COLUMN] ??= null
       records.set(columns[0], recordOf([0, ...columns, 0]))
     } else {
       const [id, attempts, completedAt, status, headers, trailers, bodyBytes] = entry

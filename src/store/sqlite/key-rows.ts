@@ -1,10 +1,12 @@
 import type { StatementResultingChanges } from 'node:sqlite'
+import { OPERATIONS_SINK } from '../../core/operations.ts'
 import type { OutboxAct } from '../../core/outbox.ts'
 import type { AuditEntry, KeyId, KeyRecord } from '../../core/record.ts'
+import type { Change } from '../../core/transition.ts'
 import { insertAuditRow, readAuditRows } from './audit-rows.ts'
 import { EventRows } from './event-rows.ts'
 import { changeOf, readJournal, whole, writeJournal, type JournalEntry } from './journal.ts'
-import { checksumOf, columnsOf, Damaged, FIXED_COLUMNS, hashOf, recordOf, verify } from './rows.ts'
+import { checksumOf, columnsOf, Damaged, hashOf, recordOf, UPDATED_COLUMNS, verify } from './rows.ts'
 import { readKeySpaceRow, writeKeySpaceRow } from './key-space-row.ts'
 import { readLedger, readSecret, writeLedger, writeSecret, type Ledger } from './ledger.ts'
 import { insertOutboxAct, readOutboxActs } from './outbox-audit-rows.ts'
@@ -103,7 +105,7 @@ export class KeyRows {
       case 'id': return asList(this.forWriteById(value)).slice(0, limit)
       case 'operationRef': return this.#many((record) => record.operationRef === value, 'key-by-operation', limit, value)
       case 'keyDigest': return this.#many((record) => record.keyDigest === value, 'keys-by-digest', limit, hashOf(value), value, limit)
-      case 'state': return this.#many((record) => record.state === value, value === 'uncertain' ? 'keys-uncertain' : 'keys-in-flight', limit, limit)
+      case 'state': return value === 'accepted' ? this.#waiting(limit) : this.#many((record) => record.state === value, value === 'uncertain' ? 'keys-uncertain' : 'keys-in-flight', limit, limit)
       default: return by satisfies never
     }
   }
@@ -120,9 +122,18 @@ export class KeyRows {
     return this.#many((record) => record.state === 'completed' && record.retainUntil <= nowMs, 'keys-past-retention', limit, nowMs, limit)
   }
 
+  apply(found: Found | undefined, change: Change): void {
+    switch (change.kind) {
+      case 'keep': return
+      case 'put': return this.put(found, change.record)
+      case 'delete': return found === undefined ? undefined : this.delete(found)
+      default: return change satisfies never
+    }
+  }
+
   put(found: Found | undefined, record: KeyRecord): void {
-    if (found !== undefined) this.tally[counted(found.record)] -= 1
-    this.tally[counted(record)] += 1
+    if (found !== undefined) this.#count(found.record, -1)
+    this.#count(record, 1)
     this.#changed = true
     if (found === undefined || found.row === null) {
       this.#entries.push(this.young.isInYounger(record.id) ? changeOf(found?.record, record) : whole(record))
@@ -134,7 +145,7 @@ export class KeyRows {
   }
 
   delete(found: Found): void {
-    this.tally[counted(found.record)] -= 1
+    this.#count(found.record, -1)
     this.#changed = true
     this.#entries.push({ kind: 'elsewhere', id: found.record.id })
     if (found.row === null) {
@@ -221,16 +232,32 @@ export class KeyRows {
     return next
   }
 
-  /** A new operation in the place of one past its retention is a new row: its fixed columns differ. */
+  /** A new operation in the place of one past its retention is a new row: its fixed columns differ. So is an accepted one that begins. */
   #write(found: Found | undefined, record: KeyRecord): void {
-    if (found === undefined || found.record.operationRef !== record.operationRef) {
+    if (found === undefined || !isUpdate(found.record, record)) {
       if (found !== undefined) mustChangeOne(this.#sql['delete-key'].run(found.row))
       const columns = columnsOf(record)
       this.#sql['insert-key'].run(...columns, checksumOf(columns, 0), hashOf(record.id), hashOf(record.keyDigest))
       return
     }
     const columns = columnsOf(record)
-    mustChangeOne(this.#sql['update-key'].run(...columns.slice(FIXED_COLUMNS), checksumOf(columns, 0), found.row))
+    mustChangeOne(this.#sql['update-key'].run(...columns.slice(...UPDATED_COLUMNS), checksumOf(columns, 0), found.row))
+  }
+
+  /** What is accepted and waits is in no index: its events are. */
+  #waiting(limit: number): Found[] {
+    const found: Found[] = []
+    for (const operationRef of this.events.idsOf(OPERATIONS_SINK)) {
+      if (found.length >= limit) return found
+      const [one] = this.find('operationRef', operationRef, 1)
+      if (one?.record.state === 'accepted') found.push(one)
+    }
+    return found
+  }
+
+  #count(record: KeyRecord, by: 1 | -1): void {
+    const name = counted(record)
+    if (name !== null) this.tally[name] += by
   }
 
   #youngOne(id: KeyId): Found | undefined {
@@ -294,6 +321,16 @@ function asList(found: Found | undefined): Found[] {
   return found === undefined ? [] : [found]
 }
 
-function counted(record: KeyRecord): 'inFlight' | 'uncertain' | 'completed' {
-  return record.state === 'in_flight' ? 'inFlight' : record.state
+function counted({ state }: KeyRecord): 'inFlight' | 'uncertain' | 'completed' | null {
+  switch (state) {
+    case 'in_flight': return 'inFlight'
+    case 'uncertain': case 'completed': return state
+    case 'accepted': return null
+    default: return state satisfies never
+  }
+}
+
+/** Whether update-key.sql names all that differs. */
+function isUpdate(before: KeyRecord, after: KeyRecord): boolean {
+  return before.operationRef === after.operationRef && before.createdAt === after.createdAt && (before.accepted === null) === (after.accepted === null)
 }

@@ -1,17 +1,18 @@
 import { Worker } from 'node:worker_threads'
 import type { Stores } from '../../core/outbox-ports.ts'
 import type { Clock, KeyStore, Wakeups } from '../../core/ports.ts'
-import type { Act, AuditEntry, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
+import type { AcceptedWork, AcceptOutcome, Act, AuditEntry, BeginRequest, Begun, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import type { OutboxEvent } from '../../core/event.ts'
 import type { StoredReply } from '../../core/reply.ts'
 import { Flagged, NOBODY_WAITS } from '../flagged.ts'
 import { GroupCommit } from '../group-commit.ts'
 import { LentDoubts } from '../lent-doubts.ts'
 import { USUAL_SIZES } from './folding.ts'
-import { BODY, openReply, recordOf, replyOf, sealFields } from './rows.ts'
+import { acceptOutcome, begunFrom, claimOutcome, withinMs, wiredRequest, writeOutcome } from './outcomes.ts'
+import { BODY, openReply, recordOf, sealFields } from './rows.ts'
 import { Connection, surprised, type Answered, type WrittenCall } from './connection.ts'
 import { EmbeddedOutboxStore } from './outbox-store.ts'
-import { copyOf, NOWHERE, wiredEvents, type Answer, type Bodies, type Call, type FoldingSizes, type WiredReply } from './wire.ts'
+import { copyOf, NOWHERE, wiredEvent, wiredEvents, type Bodies, type FoldingSizes, type WiredReply } from './wire.ts'
 
 export interface EmbeddedStoreOptions {
   /** the folder of the database, its log and its witness; created if it is not there */
@@ -76,7 +77,20 @@ class EmbeddedKeyStore implements KeyStore {
   }
 
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome> {
-    return this.#calls.submit(() => claimCall(request), request.outbox?.length ?? 0, givenUp).then(({ answer, bodies }) => claimOutcome(answer, bodies, request))
+    return this.#calls.submit(() => ['claim', wiredRequest(request)], request.outbox?.length ?? 0, givenUp).then(({ answer, bodies }) => claimOutcome(answer, bodies, request))
+  }
+
+  accept(request: ClaimRequest, { event, owner, quota }: AcceptedWork): Promise<AcceptOutcome> {
+    const bytes = event.payload.length + (request.outbox?.length ?? 0)
+    return this.#calls.submit((bodies) => ['accept', wiredRequest(request), wiredEvent(event, bodies), owner, quota], bytes).then(({ answer, bodies }) => acceptOutcome(answer, bodies))
+  }
+
+  async begin(request: BeginRequest): Promise<Begun> {
+    const { id, operationRef, holder, leaseMs, onOrphan } = request
+    const { answer } = await this.#calls.submit(() => ['begin', id, operationRef, holder, leaseMs, withinMs(onOrphan)], 0)
+    const begun = begunFrom(answer, request)
+    if (begun.kind === 'uncertain') this.#flagged.left(id)
+    return begun
   }
 
   renew(claims: readonly { readonly claim: Claim, readonly leaseMs: number }[]): Promise<readonly WriteOutcome[]> {
@@ -188,31 +202,6 @@ class EmbeddedKeyStore implements KeyStore {
   async #count(call: WrittenCall): Promise<number> {
     const { answer } = await this.#calls.submit(call, 0)
     return answer[0] === 'count' ? answer[1] : surprised(answer)
-  }
-}
-
-function claimCall({ id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe, outbox }: ClaimRequest): Call {
-  const within = onOrphan.kind === 'take' ? onOrphan.withinMs : null
-  return ['claim', id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, within, probe, outbox]
-}
-
-function writeOutcome(answer: Answer): WriteOutcome {
-  return answer[0] === 'written' || answer[0] === 'fenced' ? answer[0] : surprised(answer)
-}
-
-function claimOutcome(answer: Answer, bodies: readonly Uint8Array[], { id, holder }: ClaimRequest): ClaimOutcome {
-  switch (answer[0]) {
-    case 'claimed': return { kind: 'claimed', claim: { id, holder, fence: answer[1] }, recovering: answer[2], operationRef: answer[3], retainUntil: answer[4] }
-    case 'replay': {
-      const [, [status, headers, trailers, body], fence, fingerprint, spec, parts, operationRef, retainUntil] = answer
-      return { kind: 'replay', reply: openReply(replyOf(status, headers, trailers, copyOf(body, bodies))), fence, fingerprint, spec, parts, operationRef, retainUntil }
-    }
-    case 'busy': return { kind: 'busy', retryAfterMs: answer[1], operationRef: answer[2] }
-    case 'mismatch': return { kind: 'mismatch', spec: answer[1], parts: answer[2], operationRef: answer[3] }
-    case 'uncertain': return { kind: 'uncertain', since: answer[1], cause: answer[2], operationRef: answer[3], fence: answer[4], probe: answer[5], outbox: answer[7], ageMs: answer[6] }
-    case 'written': case 'fenced': case 'records': case 'count': case 'census': case 'secret': case 'key-space': case 'eviction': case 'forgetting': case 'audit': case 'failed':
-    case 'leading': case 'following': case 'position': case 'taken': case 'sinks': case 'letters': case 'redriven': case 'acts': return surprised(answer)
-    default: return answer satisfies never
   }
 }
 

@@ -1,13 +1,14 @@
 import { auditEntry } from '../../core/audit.ts'
 import type { OutboxEvent } from '../../core/event.ts'
+import { OPERATIONS_SINK, lanesOf } from '../../core/operations.ts'
 import type { StoredReply } from '../../core/reply.ts'
-import type { Act, AuditEntry, Claim, ClaimOutcome, ClaimRequest, Completion, WriteOutcome } from '../../core/record.ts'
-import { isFree, onAbandon, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../core/transition.ts'
+import type { AcceptOutcome, Act, AuditEntry, Begun, Claim, ClaimOutcome, ClaimRequest, Completion, OnOrphan, WriteOutcome } from '../../core/record.ts'
+import { endsWork, isFree, onAbandon, onAccept, onBegin, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../core/transition.ts'
 import type { KeyRows, Found } from './key-rows.ts'
 import { performOutbox } from './outbox-operations.ts'
 import type { WiredEvent } from './outbox-wire.ts'
 import { BODY, columnsOf, replyOf, sealedText, type Row } from './rows.ts'
-import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredReply } from './wire.ts'
+import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredReply, type WiredRequest } from './wire.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -24,8 +25,15 @@ export function perform(call: Call, step: Step): Answer {
   const { rows, nowMs } = step
   switch (call[0]) {
     case 'claim': {
-      const found = rows.byId(call[1])
-      return claimAnswer(apply(step, found, onClaim(found?.record, requestOf(call), nowMs)), step)
+      const request = requestOf(call[1])
+      const found = rows.byId(request.id)
+      return claimAnswer(apply(step, found, onClaim(found?.record, request, nowMs)), step)
+    }
+    case 'accept': return acceptAnswer(accept(call, step), step)
+    case 'begin': {
+      const [, id, operationRef, holder, leaseMs, takeWithinMs] = call
+      const found = rows.byId(id) // one that is not found would not be executed any more
+      return begunAnswer(apply(step, found, onBegin(found?.record, { id, operationRef, holder, leaseMs, onOrphan: onOrphanOf(takeWithinMs) }, nowMs)), operationRef)
     }
     case 'renew': {
       const found = rows.forWriteById(call[1])
@@ -49,6 +57,7 @@ export function perform(call: Call, step: Step): Answer {
       const events = eventsFrom(call[4], step)
       const judged = onResolve(found?.record, call[2], { as: 'completed', reply: replyFrom(call[3], step), events }, nowMs)
       writeDown('resolve', found, judged, call[5], step)
+      endWork(found, judged, step)
       return [applyWithEvents(step, found, judged, events)]
     }
     case 'resolve-not-executed': {
@@ -67,6 +76,7 @@ export function perform(call: Call, step: Step): Answer {
       const found = rows.forWriteById(call[1])
       const judged = onForget(found?.record, nowMs)
       writeDown('forget', found, judged, call[2], step)
+      endWork(found, judged, step)
       return ['forgetting', apply(step, found, judged)]
     }
     case 'audit': return ['audit', rows.audit(call[1])]
@@ -84,13 +94,24 @@ export function perform(call: Call, step: Step): Answer {
 }
 
 function apply<Outcome>(step: Step, found: Found | undefined, judged: Judged<Outcome>): Outcome {
-  switch (judged.change.kind) {
-    case 'keep': break
-    case 'put': step.rows.put(found, judged.change.record); break
-    case 'delete': if (found !== undefined) step.rows.delete(found); break
-    default: judged.change satisfies never
-  }
+  step.rows.apply(found, judged.change)
   return judged.outcome
+}
+
+function accept([, wired, wiredEvent, owner, quota]: Call & ['accept', ...unknown[]], step: Step): AcceptOutcome {
+  const { rows, nowMs } = step
+  const request = requestOf(wired)
+  const found = rows.byId(request.id)
+  const isNew = found === undefined || isFree(found.record, nowMs)
+  const judged = onAccept(found?.record, request, owner, isNew && rows.events.waitingBetween(OPERATIONS_SINK, ...lanesOf(owner), quota) < quota, nowMs)
+  if (judged.outcome.kind === 'accepted' && judged.change.kind === 'put') for (const event of eventsFrom([wiredEvent], step)) rows.events.insert(event, nowMs)
+  return apply(step, found, judged)
+}
+
+/** Of an accepted operation nothing is left to be executed. */
+function endWork(found: Found | undefined, judged: Judged<unknown>, { rows }: Step): void {
+  const record = found?.record
+  if (endsWork(record, judged)) rows.events.remove(record.operationRef, OPERATIONS_SINK)
 }
 
 /** Events commit with the transition they belong to: a fenced or repeated write brings none. */
@@ -126,10 +147,12 @@ function sweep(step: Step, limit: number): number {
   return deleted
 }
 
-function requestOf(call: Call & ['claim', ...unknown[]]): ClaimRequest {
-  const [, id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, takeWithinMs, probe, outbox] = call
-  const onOrphan = takeWithinMs === null ? { kind: 'hold' as const } : { kind: 'take' as const, withinMs: takeWithinMs }
-  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan, probe, outbox }
+function requestOf([id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, takeWithinMs, probe, outbox]: WiredRequest): ClaimRequest {
+  return { id, keyDigest, operationRef, fingerprint, spec, parts, holder, route, leaseMs, retentionMs, onOrphan: onOrphanOf(takeWithinMs), probe, outbox }
+}
+
+function onOrphanOf(takeWithinMs: number | null): OnOrphan {
+  return takeWithinMs === null ? { kind: 'hold' } : { kind: 'take', withinMs: takeWithinMs }
 }
 
 function claimOf(call: readonly [kind: string, id: string, holder: string, fence: number, ...unknown[]]): Claim {
@@ -147,11 +170,31 @@ function eventsFrom(events: readonly WiredEvent[], step: Step): OutboxEvent[] {
 function claimAnswer(outcome: ClaimOutcome, step: Step): Answer {
   switch (outcome.kind) {
     case 'claimed': return ['claimed', outcome.claim.fence, outcome.recovering, outcome.operationRef, outcome.retainUntil]
+    case 'accepted': return ['accepted', outcome.operationRef, false]
     case 'replay': return ['replay', wiredReply(outcome.reply, step.outgoing), outcome.fence, outcome.fingerprint, outcome.spec, outcome.parts, outcome.operationRef, outcome.retainUntil]
     case 'busy': return ['busy', outcome.retryAfterMs, outcome.operationRef]
     case 'mismatch': return ['mismatch', outcome.spec, outcome.parts, outcome.operationRef]
     case 'uncertain': return ['uncertain', outcome.since, outcome.cause, outcome.operationRef, outcome.fence, outcome.probe, outcome.ageMs, outcome.outbox]
     default: return outcome satisfies never
+  }
+}
+
+function acceptAnswer(outcome: AcceptOutcome, step: Step): Answer {
+  switch (outcome.kind) {
+    case 'accepted': return ['accepted', outcome.operationRef, outcome.fresh]
+    case 'over-quota': return ['over-quota']
+    case 'replay': case 'busy': case 'mismatch': case 'uncertain': return claimAnswer(outcome, step)
+    default: return outcome satisfies never
+  }
+}
+
+function begunAnswer(begun: Begun, operationRef: string): Answer {
+  switch (begun.kind) {
+    case 'claimed': return ['begun', begun.claim.fence, begun.recovering, begun.retainUntil, begun.outbox]
+    case 'busy': return ['busy', begun.retryAfterMs, operationRef]
+    case 'uncertain': return ['uncertain', begun.since, begun.cause, operationRef, begun.fence, begun.probe, begun.ageMs, begun.outbox]
+    case 'completed': case 'gone': return [begun.kind]
+    default: return begun satisfies never
   }
 }
 

@@ -1,7 +1,9 @@
 import type { OutboxEvent } from '../../core/event.ts'
 import { fateAfter, fateAfterRedrive } from '../../core/event-fate.ts'
+import { OPERATIONS_SINK } from '../../core/operations.ts'
 import type { DeadLetterFilter, EventEnd, Lead, OutboxAct, SinkCensus } from '../../core/outbox.ts'
 import type { Act } from '../../core/record.ts'
+import { onDiscard } from '../../core/transition.ts'
 import type { StoredEvent } from './event-rows.ts'
 import type { OutboxAnswer, OutboxCall, WiredEvent } from './outbox-wire.ts'
 import type { KeyRows } from './key-rows.ts'
@@ -11,7 +13,7 @@ import type { Answer, Bodies } from './wire.ts'
 const LOOKS_PER_LANE = 4
 
 interface Step {
-  readonly rows: Pick<KeyRows, 'events' | 'leases' | 'positions' | 'insertOutboxAct' | 'outboxActs'>
+  readonly rows: Pick<KeyRows, 'events' | 'leases' | 'positions' | 'insertOutboxAct' | 'outboxActs' | 'find' | 'apply'>
   readonly nowMs: number
   readonly outgoing: Bodies
 }
@@ -115,8 +117,14 @@ function change(verb: OutboxAct['verb'], letters: readonly StoredEvent[], { by, 
   for (const stored of letters) {
     const { event: { id, sink, lane, type }, fate } = stored
     rows.insertOutboxAct({ at: nowMs, verb, event: id, sink, lane, type, cause: fate.dead?.cause ?? '', by, reason })
-    if (verb === 'redrive') rows.events.update(stored, fateAfterRedrive(fate, nowMs))
-    else rows.events.delete(stored)
+    if (verb === 'redrive') {
+      rows.events.update(stored, fateAfterRedrive(fate, nowMs))
+      continue
+    }
+    rows.events.delete(stored)
+    if (sink !== OPERATIONS_SINK) continue
+    const [found] = rows.find('operationRef', id, 1)
+    rows.apply(found, onDiscard(found?.record))
   }
   return letters.length
 }

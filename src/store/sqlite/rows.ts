@@ -17,6 +17,7 @@ export type Columns = [
   holder: string, fence: number, retainUntil: number, attempts: number, state: string,
   leaseUntil: number | null, completedAt: number | null, since: number | null, cause: DoubtCause | null,
   status: number | null, headers: string | null, trailers: string | null, body: Uint8Array | null, probe: string | null, outbox: string | null,
+  acceptedAt: number | null, owner: string | null,
 ]
 export type Row = [row: number, ...columns: Columns, checksum: number]
 
@@ -25,10 +26,12 @@ export const BODY = 21
 /** Among the columns: the last ones, which came with later schemas than the others. */
 export const PROBE_COLUMN = 21
 export const OUTBOX_COLUMN = 22
-const CHECKSUM = 24
+export const ACCEPTED_COLUMN = 23
+export const OWNER_COLUMN = 24
+const CHECKSUM = 26
 
-/** How many columns stand before those that update-key.sql names. */
-export const FIXED_COLUMNS = 8
+/** Those that update-key.sql names: a transition that changes any other one is written as a new row. */
+export const UPDATED_COLUMNS = [8, ACCEPTED_COLUMN] as const
 
 /** A row, or an index over it, that is not what was written. Never answered from. */
 export class Damaged extends Error {}
@@ -37,9 +40,14 @@ export function columnsOf(record: KeyRecord): Columns {
   const columns: Columns = [
     record.id, record.keyDigest, record.operationRef, record.fingerprint, record.spec, record.parts, record.route, record.createdAt,
     record.holder, record.fence, record.retainUntil, record.attempts, record.state,
-    null, null, null, null, null, null, null, null, record.probe, record.outbox,
+    null, null, null, null, null, null, null, null, record.probe, record.outbox, null, null,
   ]
+  if (record.accepted !== null) {
+    columns[ACCEPTED_COLUMN] = record.accepted.at
+    columns[OWNER_COLUMN] = record.accepted.owner
+  }
   switch (record.state) {
+    case 'accepted': break
     case 'in_flight': columns[13] = record.leaseUntil; break
     case 'uncertain': columns[15] = record.since; columns[16] = record.cause; break
     case 'completed': columns[14] = record.completedAt; putReply(columns, record.reply); break
@@ -52,9 +60,11 @@ export function columnsOf(record: KeyRecord): Columns {
 export function recordOf(row: Row): KeyRecord {
   const [
     , id, keyDigest, operationRef, fingerprint, spec, parts, route, createdAt, holder, fence, retainUntil, attempts, state,
-    leaseUntil, completedAt, since, cause, status, headers, trailers, body, probe, outbox,
+    leaseUntil, completedAt, since, cause, status, headers, trailers, body, probe, outbox, acceptedAt, owner,
   ] = row
-  const common = { id, keyDigest, operationRef, fingerprint, spec, parts, route, createdAt, holder, fence, retainUntil, attempts, probe, outbox }
+  const accepted = acceptedAt === null || owner === null ? null : { at: acceptedAt, owner }
+  const common = { id, keyDigest, operationRef, fingerprint, spec, parts, route, createdAt, holder, fence, retainUntil, attempts, probe, outbox, accepted }
+  if (state === 'accepted' && accepted !== null) return { ...common, state }
   if (state === 'in_flight' && leaseUntil !== null) return { ...common, state, leaseUntil }
   if (state === 'uncertain' && since !== null && cause !== null) return { ...common, state, since, cause }
   if (state === 'completed' && completedAt !== null && status !== null) {
@@ -101,14 +111,15 @@ export function verify(row: unknown): Row {
 }
 
 /**
- * Of the columns from `from` on. Null and an empty body differ by the body's length: CRC-32 over nothing changes nothing. A
- * probe that is null is not in it, so that rows from before there were any have the checksum that they had; nor is an outbox,
- * and where there is one a probe that is null is in it, so that neither can pass for the other.
+ * Of the columns from `from` on. Null and an empty body differ by the body's length: CRC-32 over nothing changes nothing. Of the
+ * columns that came later than the others those that are null at the end are not in it, so that rows from before there were any
+ * have the checksum that they had; where one is not null all before it are, so that none can pass for another.
  */
 export function checksumOf(values: readonly (string | number | Uint8Array | null)[], from: number): number {
   let text = ''
   let body: Uint8Array | undefined
-  const last = from + (values[from + OUTBOX_COLUMN] !== null ? OUTBOX_COLUMN : values[from + PROBE_COLUMN] !== null ? PROBE_COLUMN : PROBE_COLUMN - 1)
+  let last = from + OWNER_COLUMN
+  while (last >= from + PROBE_COLUMN && values[last] === null) last -= 1
   for (let i = from; i <= last; i += 1) {
     const value = values[i]
     if (value instanceof Uint8Array) {

@@ -14,9 +14,16 @@ export type Place = number
 /** A reply as three columns and a body; `headers` null: the body was not kept. */
 export type WiredReply = [status: number, headers: string | null, trailers: string | null, body: Place]
 
+/** What a claim asks for. */
+export type WiredRequest = [
+  id: string, keyDigest: string, operationRef: string, fingerprint: string, spec: string, parts: Parts, holder: string, route: string,
+  leaseMs: number, retentionMs: number, takeWithinMs: number | null, probe: string | null, outbox: string | null,
+]
+
 export type Call =
-  | ['claim', id: string, keyDigest: string, operationRef: string, fingerprint: string, spec: string, parts: Parts, holder: string, route: string,
-      leaseMs: number, retentionMs: number, takeWithinMs: number | null, probe: string | null, outbox: string | null]
+  | ['claim', request: WiredRequest]
+  | ['accept', request: WiredRequest, event: WiredEvent, owner: string, quota: number]
+  | ['begin', id: string, operationRef: string, holder: string, leaseMs: number, takeWithinMs: number | null]
   | ['renew', id: string, holder: string, fence: number, leaseMs: number]
   | ['complete', id: string, holder: string, fence: number, attempts: number, reply: WiredReply, events: WiredEvent[]]
   | ['release', id: string, holder: string, fence: number]
@@ -38,6 +45,11 @@ export type Call =
 export type Answer =
   | ['claimed', fence: number, recovering: boolean, operationRef: string, retainUntil: number]
   | ['replay', reply: WiredReply, fence: number, fingerprint: string, spec: string, parts: Parts, operationRef: string, retainUntil: number]
+  | ['accepted', operationRef: string, fresh: boolean]
+  | ['over-quota']
+  | ['begun', fence: number, recovering: boolean, retainUntil: number, outbox: string | null]
+  | ['completed']
+  | ['gone']
   | ['busy', retryAfterMs: number, operationRef: string]
   | ['mismatch', spec: string, parts: Parts, operationRef: string]
   | ['uncertain', since: number, cause: DoubtCause, operationRef: string, fence: number, probe: string | null, ageMs: number, outbox: string | null]
@@ -134,5 +146,9 @@ export function copyOf(place: Place, bodies: readonly Uint8Array[]): Uint8Array 
 }
 
 export function wiredEvents(events: readonly OutboxEvent[], bodies: Bodies): WiredEvent[] {
-  return events.map(({ id, sink, lane, type, payload, flaw }) => [id, sink, lane, type, bodies.add(payload), flaw])
+  return events.map((event) => wiredEvent(event, bodies))
+}
+
+export function wiredEvent({ id, sink, lane, type, payload, flaw }: OutboxEvent, bodies: Bodies): WiredEvent {
+  return [id, sink, lane, type, bodies.add(payload), flaw]
 }

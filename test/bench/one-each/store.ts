@@ -31,6 +31,8 @@ export function oneEach(authority: KeyStore, pool: Pool): KeyStore {
       }))
       return rowCount === 1 ? 'written' : authority.complete(claim, completion)
     },
+    accept: (request, work) => authority.accept(request, work),
+    begin: (request) => authority.begin(request),
     renew: (claims) => authority.renew(claims),
     release: (claim) => authority.release(claim),
     abandon: (claim, cause, attempts) => authority.abandon(claim, cause, attempts),

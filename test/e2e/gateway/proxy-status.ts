@@ -62,7 +62,7 @@ export const PROXY_STATUS: readonly Row[] = [
   }),
   row('5.5 CORS, a listed origin', 'our own replies can be read by the origins that the route lists', {
     sends: keyed([FROM, 'Idempotency-Key: other']), upstream: 'nothing',
-    back: { has: ['Access-Control-Allow-Origin: https://shop.example\r\n', 'Access-Control-Expose-Headers: Retry-After, Idempotent-Replayed, Idempotency-TTL, Proxy-Status\r\n', 'Vary: Origin\r\n'] },
+    back: { has: ['Access-Control-Allow-Origin: https://shop.example\r\n', 'Access-Control-Expose-Headers: Location, Preference-Applied, Retry-After, Idempotent-Replayed, Idempotency-TTL, Proxy-Status\r\n', 'Vary: Origin\r\n'] },
   }, PAGES),
   row('5.5 CORS, another origin', 'and by no other, a lookalike included', {
     sends: keyed(['Origin: https://shop.example.evil.example', 'Idempotency-Key: other']), upstream: 'nothing', back: { has: ['Vary: Origin\r\n'], lacks: ['access-control'] },

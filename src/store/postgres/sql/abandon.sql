@@ -16,7 +16,7 @@ with asked as (
 )
 select a.n,
        case when b.n is not null then 'written'
-            when k.id is null or k.holder <> a.holder or k.fence <> a.fence or k.state = 'completed' then 'fenced'
+            when k.id is null or k.holder <> a.holder or k.fence <> a.fence or k.state in ('accepted', 'completed') then 'fenced'
             when k.state = 'uncertain' then 'repeated'
             else 'again' end,
        b.waiters

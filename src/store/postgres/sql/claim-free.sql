@@ -10,7 +10,7 @@ with asked as (
   update {schema}.key_record k
      set key_digest = a.key_digest, operation_ref = a.operation_ref, fingerprint = a.fingerprint, spec = a.spec, parts = a.parts,
          holder = a.holder, route = a.route, created_at = a.now, retain_until = a.now + a.retention_ms, lease_until = a.now + a.lease_ms,
-         fence = 1, attempts = 0, state = 'in_flight', waiters = false, probe = a.probe, outbox = a.outbox, probe_after = null,
+         fence = 1, attempts = 0, state = 'in_flight', waiters = false, probe = a.probe, outbox = a.outbox, probe_after = null, accepted_at = null, owner = null,
          completed_at = null, status = null, headers = null, trailers = null, body = null
     from asked a
    where k.id = any (array[a.id]) and k.state = 'completed' and a.now - k.retain_until >= 0

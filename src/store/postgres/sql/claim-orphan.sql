@@ -9,7 +9,7 @@ with asked as (
   update {schema}.key_record k
      set holder = a.holder, fence = k.fence + 1, state = 'in_flight', lease_until = a.now + a.lease_ms, since = null, cause = null
     from asked a
-   where k.id = any (array[a.id]) and k.spec = a.spec and k.fingerprint = a.fingerprint and k.holder <> a.holder
+   where k.id = any (array[a.id]) and k.spec = a.spec and k.fingerprint = a.fingerprint and k.holder <> a.holder and k.accepted_at is null
      and (k.state = 'uncertain' or (k.state = 'in_flight' and k.lease_until <= a.now))
      and a.now < k.created_at + a.take_ms
      and split_part(k.parts, '.~', 2) = split_part(a.parts, '.~', 2)

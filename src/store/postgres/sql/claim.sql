@@ -3,7 +3,7 @@
 -- $3 key digests, $4 operation refs, $5 fingerprints, $6 specs, $7 parts, $8 holders, $9 routes
 -- $10 leases in ms, $11 retentions in ms, $12 for how long after its claim an orphan is taken, in ms; null to leave it
 -- $13 probes, $14 what the requests give to the events of their completions
--- The verdict is `new`, what is answered from the row as it is (mismatch, replay, busy, uncertain), what another statement
+-- The verdict is `new`, what is answered from the row as it is (mismatch, replay, accepted, busy, uncertain), what another statement
 -- has to change first (free, own, take, expire), or `again`: inserted by somebody whom this statement's snapshot does not see.
 with asked as (
   select substring($2::bytea from (a.n * 32 - 31)::int for 32) as id, a.*,
@@ -31,7 +31,7 @@ select n, verdict, retain_until, operation_ref, fence,
        case when verdict = 'replay' then headers end,
        case when verdict = 'replay' then trailers end,
        case when verdict = 'replay' then encode(body, 'base64') end,
-       case when verdict = 'replay' then current_setting('synchronous_standby_names', true) end,
+       case when verdict in ('replay', 'accepted') then current_setting('synchronous_standby_names', true) end,
        case when verdict = 'uncertain' then now - since end,
        case when verdict = 'uncertain' then probe end,
        case when verdict = 'uncertain' then outbox end
@@ -42,9 +42,10 @@ select n, verdict, retain_until, operation_ref, fence,
              when a.fresh then 'new'
              when k.id is null then 'again'
              when k.state = 'completed' and k.retain_until <= a.now then 'free'
-             when k.state = 'in_flight' and k.holder = a.holder then 'own'
+             when k.state = 'in_flight' and k.holder = a.holder and k.accepted_at is null then 'own'
              when k.spec <> a.spec or k.fingerprint <> a.fingerprint then 'mismatch'
              when k.state = 'completed' then 'replay'
+             when k.accepted_at is not null then 'accepted'
              when k.state = 'in_flight' and k.lease_until > a.now then 'busy'
              when k.holder <> a.holder and a.now < k.created_at + a.take_ms
               and split_part(k.parts, '.~', 2) = split_part(a.parts, '.~', 2) then 'take'

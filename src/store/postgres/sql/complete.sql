@@ -17,9 +17,9 @@ with asked as (
          headers = convert_from(substring($7::bytea from a.place for a.headers), 'UTF8'),
          trailers = convert_from(substring($7::bytea from a.place + a.headers for a.trailers), 'UTF8'),
          body = substring($7::bytea from a.place + a.headers + a.trailers for a.body),
-         retain_until = case when k.state = 'uncertain' then greatest(k.retain_until, a.now + k.retain_until - k.created_at) else k.retain_until end
+         retain_until = case when k.state = 'uncertain' or k.accepted_at is not null then greatest(k.retain_until, a.now + k.retain_until - k.created_at) else k.retain_until end
     from asked a
-   where k.id = any (array[a.id]) and k.holder = a.holder and k.fence = a.fence and k.state <> 'completed'
+   where k.id = any (array[a.id]) and k.holder = a.holder and k.fence = a.fence and k.state in ('in_flight', 'uncertain')
   returning a.n, k.id, k.waiters, k.completed_at
 ), settled as (
   delete from {schema}.unsettled where id = any (array(select id from completed))
@@ -35,7 +35,7 @@ with asked as (
 )
 select a.n,
        case when a.done then 'written'
-            when k.id is null or k.holder <> a.holder or k.fence <> a.fence then 'fenced'
+            when k.id is null or k.holder <> a.holder or k.fence <> a.fence or k.state = 'accepted' then 'fenced'
             when k.state = 'completed' then 'repeated'
             else 'again' end,
        a.n in (select n from completed where waiters)

@@ -1,4 +1,5 @@
--- Deletes dead letters. Parameters as in redrive.sql. Returns how many.
+-- Deletes dead letters. Parameters as in redrive.sql, and $9 the sink that executes accepted work: of its dead letters those alone whose
+-- records were seen to before ($10, their ids), since a record without its event would wait forever. Returns how many.
 with named as (
   select case when $4::text is null then 0 else i.row end as first, case when $4::text is null then 9223372036854775807 else i.row end as last
     from (select) one left join {schema}.outbox_event i on i.id = $4::text
@@ -7,6 +8,7 @@ with named as (
    where e.dead_at is not null
      and e.row between (select first from named) and (select last from named) and ($5::text is null or e.sink = $5::text)
      and ($6::text is null or e.lane = $6::text) and ($7::text is null or e.type = $7::text)
+     and (e.sink <> $9::text or e.id = any ($10::text[]))
    order by e.row limit $8::int
      for update skip locked
 ), discarded as (

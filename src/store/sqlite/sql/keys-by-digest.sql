@@ -6,6 +6,6 @@ with recursive block (number) as (
 )
 select row, id, key_digest, operation_ref, fingerprint, spec, parts, route, created_at,
        holder, fence, retain_until, attempts, state, lease_until, completed_at, since, cause,
-       status, headers, trailers, body, probe, outbox, checksum
+       status, headers, trailers, body, probe, outbox, accepted_at, owner, checksum
   from block cross join key_record indexed by key_by_digest on row >> 12 = number and digest_hash = ?1
  where key_digest = ?2 limit ?3

@@ -1,6 +1,6 @@
 -- ?1 limit
 select row, id, key_digest, operation_ref, fingerprint, spec, parts, route, created_at,
        holder, fence, retain_until, attempts, state, lease_until, completed_at, since, cause,
-       status, headers, trailers, body, probe, outbox, checksum
+       status, headers, trailers, body, probe, outbox, accepted_at, owner, checksum
   from key_record indexed by in_flight_by_id
  where state = 'in_flight' limit ?1

@@ -1,0 +1,2 @@
+-- ?1 id, ?2 sink
+delete from outbox_event where id = ?1 and sink = ?2
