@@ -18,6 +18,7 @@ import { openStore, type StoreSeams } from './open-store.ts'
 import { Bell } from './relay/bell.ts'
 import { Relays } from './relays.ts'
 import { ACCEPT_HINT, reload } from './reload.ts'
+import { Sources } from './sources.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { Completions } from './request/completion.ts'
 import { execute, MissingRoutes } from './request/execute.ts'
@@ -70,6 +71,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const { store, replies, wakeups, fleet, outbox } = await openStore({ config, clock, random, meter, journal }, seams)
   const bell = new Bell(wakeups, clock)
   const relays = new Relays({ store: outbox, bell, clock, random, meter: meter.relay, journal })
+  const sources = new Sources({ store: outbox, service: config.service, bell, clock, random, meter: meter.source, journal })
   const policies = await inForce(config, store, journal)
   await relays.start(config.sinks).catch(async (error: unknown) => {
     await relays.stop()
@@ -138,10 +140,12 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   meter.observeEach('onceward_retry_budget_balance', 'Retries that this process could pay for now, by budget.', 'budget', () => pools.balances())
   meter.observeEach('onceward_retries_in_flight', 'Retries under way, their delays included, by the budget that paid for them.', 'budget', () => pools.underWay())
   meter.observe('onceward_breaker_state', 'Whether the upstream is asked: 0 yes, 1 one request finds out, 2 no.', () => (breaker === null ? 0 : BREAKER_STATES[breaker.state]))
+  meter.observeEach('onceward_source_lag_seconds', 'For how long rows of an application\'s outbox table have been waiting to be taken, because something below them is missing, they are many, or the table cannot be read; 0 where another process reads.', 'source', () => sources.lags())
   systemDelay.start()
   await upkeep.runOnce()
   upkeep.start()
   doubts.start()
+  await sources.adopt(config.sources)
   const adminAddress = await admin.listen(config.admin.listen)
   const execution = { ...flow, routes: () => policies.routes, missing: new MissingRoutes(), hop, draining: () => draining }
   await relays.execute({ execute: (payload) => execute(payload, execution) }, { operations: config.operations, accepts: acceptsAny(config.routes) })
@@ -153,7 +157,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   return {
     address, adminAddress,
     // one at a time, each reading the file when it is its turn, so that the last one asked for has the last word
-    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, operations, meter, journal })),
+    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, sources, operations, meter, journal })),
     stop: () => stopped ??= stop(),
   }
 
@@ -173,6 +177,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await within(SETTLE_GRACE_MS, clock, () => settledAll(unsettled))
     await proxy.close()
     await executed
+    await sources.stop()
     await relays.stop()
     await upkeep.stop()
     await doubts.stop()

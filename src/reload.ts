@@ -2,6 +2,7 @@ import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
 import { needsRestart } from './config/restart.ts'
 import type { Relays } from './relays.ts'
+import type { Sources } from './sources.ts'
 import type { OperationsSettings } from './core/operations.ts'
 import { acceptsAny } from './core/route.ts'
 import { StoreUnavailable, type Journal, type Meter } from './core/ports.ts'
@@ -17,6 +18,7 @@ export interface Reloading {
   readonly policies: Policies
   readonly pools: RetryPools
   readonly relays: Pick<Relays, 'adopt'>
+  readonly sources: Pick<Sources, 'adopt'>
   /** in force for what is accepted from now on */
   readonly operations: { current: OperationsSettings }
   readonly meter: Meter
@@ -43,7 +45,7 @@ export async function reload(load: () => Promise<Loaded>, reloading: Reloading):
 type Refusal = Readonly<Record<string, string | number>>
 
 /** Why nothing was replaced; nothing if it was. */
-async function replace(loaded: Loaded, { running, policies, pools, relays, operations, meter, journal }: Reloading): Promise<readonly Refusal[]> {
+async function replace(loaded: Loaded, { running, policies, pools, relays, sources, operations, meter, journal }: Reloading): Promise<readonly Refusal[]> {
   if (loaded.kind === 'faulty') return loaded.mistakes.map(({ file, line, column, field, message }) => ({ file, line, column, field, mistake: message }))
   const { config } = loaded
   const adoption = await adopt(config, running, policies)
@@ -56,6 +58,7 @@ async function replace(loaded: Loaded, { running, policies, pools, relays, opera
   pools.adopt(config.budgets)
   operations.current = config.operations
   await relays.adopt({ sinks: config.sinks, operations: config.operations, accepts: acceptsAny(config.routes) })
+  await sources.adopt(config.sources)
   meter.routes(config.routes.map(({ name }) => name))
   for (const warning of [...config.warnings, ...adoption.freed.map((way) => `old keys are free again: ${way}`)]) journal.warn('config.warning', { warning })
   for (const field of needsRestart(running.written, config.written)) journal.warn('config.warning', { warning: `${field} has changed, which needs a restart; the old value stays in force` })

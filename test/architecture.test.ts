@@ -20,7 +20,7 @@ interface Source {
 
 const LAYERS: readonly (readonly string[])[] = [
   ['core'],
-  ['store', 'upstream', 'sink', 'identity', 'config', 'telemetry', 'host'],
+  ['store', 'upstream', 'sink', 'source', 'identity', 'config', 'telemetry', 'host'],
   ['request', 'relay', 'upkeep'],
   ['listener', 'admin'],
   ['cli', '.'],

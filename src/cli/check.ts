@@ -8,6 +8,7 @@ import type { Policy, WhenUnsure } from '../core/policy.ts'
 import type { RetryPolicy } from '../core/retry.ts'
 import { acceptsAny, type Route } from '../core/route.ts'
 import { EXIT, type Output } from './output.ts'
+import { sourceGrants } from './source-grants.ts'
 
 /** The configured routes end where these two begin. */
 const FALLBACKS = 2
@@ -23,6 +24,7 @@ export async function check(file: string, flags: Overrides, environment: Environ
     return EXIT.config
   }
   for (const line of summary(file, loaded.config)) output.line(line)
+  for (const line of loaded.config.sources.flatMap(sourceGrants)) output.line(line)
   for (const warning of loaded.config.warnings) output.complaint(`warning: ${warning}`)
   return EXIT.ok
 }

@@ -10,6 +10,7 @@ import { OUTBOX } from './outbox-schema.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { SCHEMA, type Document, type Draft } from './schema.ts'
 import { SINK } from './sinks-schema.ts'
+import { SOURCE } from './sources-schema.ts'
 
 export interface Checked {
   /** null if there is any mistake */
@@ -40,7 +41,7 @@ export async function checkSchema(data: Record<string, unknown>, locate: Locate)
 const SHARED = new Map<unknown, string>([[IDEMPOTENCY, 'idempotency'], [RETRY, 'retry'], [STATUS, 'status'], [CORS, 'cors']])
 
 /** Groups that many files have nothing of, each with the name of its field: only what the data names is compiled. */
-const RARE = new Map<unknown, string>([[SINK, 'sinks'], [OUTBOX, 'outbox'], [CONSUMER, 'consumer'], [OPERATIONS, 'operations']])
+const RARE = new Map<unknown, string>([[SINK, 'sinks'], [OUTBOX, 'outbox'], [CONSUMER, 'consumer'], [OPERATIONS, 'operations'], [SOURCE, 'sources']])
 
 /**
  * Compiling is the costliest thing that a start does with memory, and what it took stays: 13 MB with ajv's defaults,

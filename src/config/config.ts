@@ -5,6 +5,7 @@ import type { OperationsSettings } from '../core/operations.ts'
 import type { RedisTarget } from '../core/redis-target.ts'
 import type { Route } from '../core/route.ts'
 import type { SinkSettings } from '../core/sink-settings.ts'
+import type { SourceSettings } from '../core/source-settings.ts'
 import type { Network } from '../core/trusted-peers.ts'
 import type { Address } from './addresses.ts'
 import type { Document } from './schema.ts'
@@ -38,6 +39,8 @@ export interface Config {
   readonly breaker: BreakerSettings | null
   /** in the order of the file; with secrets in them, for connections only */
   readonly sinks: readonly SinkSettings[]
+  /** likewise */
+  readonly sources: readonly SourceSettings[]
   /** how accepted requests are executed, if any route accepts some */
   readonly operations: OperationsSettings
   /** what the ids of the keys are made of */

@@ -1,10 +1,19 @@
 import { parseEventTemplate } from '../core/event-template.ts'
 import { parseAddress, parseOrigin } from './addresses.ts'
+import { parseTableName } from './table-name.ts'
 import type { Format } from './format.ts'
 import { parseWebhookSecret } from './secret.ts'
 
 /** The texts of `outbox`, `sinks` and `consumer`. */
 export const OUTBOX_FORMATS: Readonly<Record<string, Format>> = {
+  'sql-table': {
+    expected: 'a table such as outbox or shop.outbox, its parts in double quotes if they have dots or quotes in them',
+    accepts: (text) => parseTableName(text) !== undefined,
+  },
+  'sql-name': {
+    expected: 'the name of a column, as the database has it, such as seq',
+    accepts: (text) => !text.includes('\0') && Buffer.byteLength(text) <= 63,
+  },
   'sink-name': {
     expected: 'the name of a sink: 1 to 63 of the characters a-z 0-9 -, the first one a letter or a digit, such as payments',
     accepts: (text) => /^[a-z0-9][a-z0-9-]{0,62}$/.test(text),

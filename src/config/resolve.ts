@@ -26,6 +26,7 @@ import { inProgressOf, whenUnsureOf } from './unsure.ts'
 import { breakerOf, budgetsOf, deadlinesOf, passRetryOf, retryOf, retryWarnings } from './retries.ts'
 import { parseSecret } from './secret.ts'
 import { sinksOf, sinkWarnings } from './sinks.ts'
+import { sourcesOf } from './sources.ts'
 import { shadowWarnings } from './shadows.ts'
 import { parseDuration, parseSize } from './units.ts'
 
@@ -83,6 +84,7 @@ export function resolve(document: Document, from: 'file' | 'no-file', certificat
     budgets: budgetsOf(document.budgets),
     breaker: breakerOf(document.breaker),
     sinks: sinksOf(document, certificates),
+    sources: sourcesOf(document),
     operations: operationsOf(document),
     keySpace: { service: top.service, routes: routes.map((route, i) => filingRoute(route, defaults, document.routes?.[i] ?? {})) },
     accept: new Set(top.accept),

@@ -4,7 +4,7 @@ import type { FieldSchema } from './expectations.ts'
 import { SCHEMA, type Document } from './schema.ts'
 
 /** These come into force with a reload, and `accept` is about reloads. */
-const RELOADED: ReadonlySet<string> = new Set(['defaults', 'routes', 'budgets', 'sinks', 'operations', 'accept'])
+const RELOADED: ReadonlySet<string> = new Set(['defaults', 'routes', 'budgets', 'sinks', 'operations', 'outbox', 'accept'])
 
 /** The fields that differ and are read at the start only, such as `limits.request_body`; a default that is now written out is the same. */
 export function needsRestart(running: Document, next: Document): string[] {

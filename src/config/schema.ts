@@ -4,6 +4,7 @@ import { ASYNC, OPERATIONS } from './operations-schema.ts'
 import { OUTBOX } from './outbox-schema.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { SINK } from './sinks-schema.ts'
+import { SOURCES } from './sources-schema.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts'
 
 /*
@@ -214,6 +215,7 @@ export const SCHEMA = {
       type: 'object', additionalProperties: SINK, examples: ['{payments: {webhook: {url: https://hooks.example.com/onceward}}}'],
       description: 'Where events go, by name; a route says with `outbox.sink` which one it means. Each has exactly one of `webhook`, `kafka` and `sqs`. `operations` is the name of our own.',
     },
+    outbox: SOURCES,
     operations: OPERATIONS,
     accept: {
       type: 'array', uniqueItems: true, items: { enum: ['frees-old-keys'] }, default: [],

@@ -26,9 +26,10 @@ export function sinksOf({ sinks, service }: Document, certificates: Certificates
 }
 
 /** One sentence for everything that is allowed and will hurt. */
-export function sinkWarnings({ sinks, routes }: Document): string[] {
+export function sinkWarnings({ sinks, routes, outbox: beside }: Document): string[] {
   const unsigned = Object.entries(sinks ?? {}).filter(([, { webhook }]) => webhook !== undefined && (webhook.secrets ?? []).length === 0)
   const wanted = new Set((routes ?? []).flatMap(({ outbox }) => (outbox === undefined ? [] : Array.isArray(outbox) ? outbox.map(({ sink }) => sink) : 'sink' in outbox ? [outbox.sink] : [])))
+  for (const { sink } of Object.values(beside?.sources ?? {})) wanted.add(sink)
   const idle = Object.keys(sinks ?? {}).filter((name) => !wanted.has(name))
   const inside = Object.entries(sinks ?? {}).filter(([, { webhook }]) => webhook !== undefined && leadsInside(webhookOf(webhook)))
   return [

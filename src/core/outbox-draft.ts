@@ -202,7 +202,11 @@ function isLate(part: Exclude<EventPart, { kind: 'text' }>): part is LatePlace {
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /** W3C Trace Context, section 3.2: anything that is not one is as good as none. */
+export function isTraceparent(text: string): boolean {
+  return TRACEPARENT.test(text)
+}
+
 function traceparentOf(fields: Fields): string | null {
   const [value = '', ...more] = valuesOf(fields, 'traceparent')
-  return more.length === 0 && TRACEPARENT.test(value.trim()) ? value.trim() : null
+  return more.length === 0 && isTraceparent(value.trim()) ? value.trim() : null
 }

@@ -52,7 +52,8 @@ function idOf(operationRef: string, place: number): string {
   return place === 0 ? `evt_${operationRef}` : `evt_${operationRef}_${place + 1}`
 }
 
-type Member = readonly [name: string, json: string]
+/** One attribute of a CloudEvent: its value as JSON. */
+export type Member = readonly [name: string, json: string]
 
 function build(event: DraftEvent, id: string, traceparent: string | null, answer: Answer, { service, operationRef, timeMs }: EventContext): OutboxEvent {
   const wished = event.lane === null ? null : answer.text(event.lane, 'lane')
@@ -67,22 +68,27 @@ function build(event: DraftEvent, id: string, traceparent: string | null, answer
     ['time', JSON.stringify(new Date(timeMs).toISOString())], ['partitionkey', JSON.stringify(row.lane)],
     ...(traceparent === null ? [] : [['traceparent', JSON.stringify(traceparent)] as const]),
   ]
-  if (flaw !== null || 'flaw' in data) return { ...row, payload: bytesOf(front), flaw }
-  const payload = bytesOf([...front, ...data])
+  if (flaw !== null || 'flaw' in data) return { ...row, payload: eventBytes(front), flaw }
+  const payload = eventBytes([...front, ...data])
   if (payload.length <= MOST_PAYLOAD_BYTES) return { ...row, payload, flaw: null }
-  return { ...row, payload: bytesOf(front), flaw: `it would have ${payload.length} bytes, and an event has at most ${MOST_PAYLOAD_BYTES}` }
+  return { ...row, payload: eventBytes(front), flaw: tooLarge(payload.length) }
+}
+
+export function tooLarge(bytes: number): string {
+  return `it would have ${bytes} bytes, and an event has at most ${MOST_PAYLOAD_BYTES}`
 }
 
 /** SQS takes neither of the two, in no form but this. They can stand within texts only. */
 const NOT_IN_XML = /[\uFFFE\uFFFF]/g
 
-function bytesOf(members: readonly Member[]): Uint8Array {
+/** A CloudEvent in structured JSON. */
+export function eventBytes(members: readonly Member[]): Uint8Array {
   const text = members.map(([name, json]) => `"${name}":${json}`).join(',')
   return Buffer.from(`{${text.replace(NOT_IN_XML, (character) => `\\u${character.charCodeAt(0).toString(16)}`)}}`)
 }
 
 /** It is an attribute of a CloudEvent, the key of a record, a column of a table. */
-function flawOfLane(lane: string): string | null {
+export function flawOfLane(lane: string): string | null {
   if (lane === '') return 'lane: it is empty'
   if (Buffer.byteLength(lane) > LONGEST_LANE_BYTES) return `lane: it is longer than ${LONGEST_LANE_BYTES} bytes`
   return /\p{Cc}/u.test(lane) || !isInterchangeable(lane) ? 'lane: it has control characters, or what is no character' : null

@@ -1,4 +1,5 @@
 import type { Delivery, Outgoing, SinkKind, SinkShape } from './delivery.ts'
+import type { OutboxEvent } from './event.ts'
 import type { DeadLetter, DeadLetterFilter, EventEnd, Lead, Leadership, OutboxAct, Redriven, SinkCensus, Taken, Wanted } from './outbox.ts'
 import type { KeyStore } from './ports.ts'
 import type { Act, WriteOutcome } from './record.ts'
@@ -15,6 +16,13 @@ export interface OutboxStore {
   take(wanted: Wanted): Promise<Taken>
   /** All of them, or none and `fenced`. Rows that are not waiting any more are passed over. Calls of one tick share a transaction. */
   settle(lead: Lead, ends: readonly EventEnd[]): Promise<WriteOutcome>
+  /** How far a source has been read, as `bring` wrote it; null if nobody has. */
+  position(source: string): Promise<string | null>
+  /**
+   * Commits the events of a source's rows together with how far it has been read, in their order. `fenced`: somebody else leads, or what
+   * stands there is not `from` (nor `to`, which is what a repetition finds).
+   */
+  bring(lead: Lead, source: string, brought: Brought): Promise<WriteOutcome>
   /** How many events of this sink were committed, or redriven, within the last `windowMs` and still wait; at most `limit` are counted. */
   arrivals(sink: string, windowMs: number, limit: number): Promise<number>
   /** One for each of `sinks`, in order, and then for every other sink that has events here. */
@@ -30,6 +38,14 @@ export interface OutboxStore {
   discard(filter: DeadLetterFilter, limit: number, act: Act): Promise<number>
   /** The newest `limit` acts of operators, newest first. */
   audit(limit: number): Promise<readonly OutboxAct[]>
+}
+
+/** What one look at a source's table has found. */
+export interface Brought {
+  /** those that stand here already, by their ids, are left out */
+  readonly events: readonly OutboxEvent[]
+  readonly from: string | null
+  readonly to: string
 }
 
 /** Keys and events in one database. Closing the keys lets go of both. */

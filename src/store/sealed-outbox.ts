@@ -54,6 +54,8 @@ export function sealedOutbox(outbox: OutboxStore, keyring: Keyring): OutboxStore
       return letters.map((letter) => ({ ...letter, payload: keyring.openPayload(letter.payload, letter.id) ?? new Uint8Array(0) }))
     },
     settle: (lead, ends) => outbox.settle(lead, ends),
+    position: (source) => outbox.position(source),
+    bring: (lead, source, brought) => outbox.bring(lead, source, { ...brought, events: sealedEvents(brought.events, keyring) }),
     arrivals: (sink, windowMs, limit) => outbox.arrivals(sink, windowMs, limit),
     census: (sinks) => outbox.census(sinks),
     redrive: (filter, limit, act) => outbox.redrive(filter, limit, act),

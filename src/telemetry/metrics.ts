@@ -3,6 +3,7 @@ import type { CacheFill, CacheMiss, KeyOutcome, LimitName, Meter, ReloadResult, 
 import type { Census } from '../core/record.ts'
 import { GAVE_UP, type GaveUp } from '../core/retry.ts'
 import { RelayMetrics } from './relay-metrics.ts'
+import { SourceMetrics } from './source-metrics.ts'
 import { Table } from './table.ts'
 
 const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
@@ -29,6 +30,7 @@ const DELAY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 20, 
 export class Metrics implements Meter {
   readonly #registry = new Registry()
   readonly relay: RelayMetrics
+  readonly source: SourceMetrics
   readonly #keys = new Table()
   readonly #answers = new Table()
   readonly #known = new Set<string>()
@@ -87,6 +89,7 @@ export class Metrics implements Meter {
     this.#retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
     this.#delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
     this.relay = new RelayMetrics(this.#registry)
+    this.source = new SourceMetrics(this.#registry)
     this.#uncertain = new Gauge({ name: 'onceward_uncertain_keys', help: 'Keys whose outcome nobody knows.', registers })
     this.#inFlight = new Gauge({ name: 'onceward_in_flight_keys', help: 'Keys that are claimed and not settled.', registers })
     this.#reloads = new Counter({ name: 'onceward_config_reloads_total', help: 'Reloads of the configuration by how they ended.', labelNames: ['result'], registers })

@@ -80,3 +80,26 @@ test('the version is the one of package.json', (t) => {
   t.match(readVersion(), /^\d+\.\d+\.\d+/)
   t.end()
 })
+
+test('what a source needs in the database of its application is printed as statements, without its password', async (t) => {
+  const dir = t.testdir({ 'a.yaml': `
+upstream: http://a
+sinks: { hook: { webhook: { url: "https://hooks.example.com/x", secrets: ["whsec_${Buffer.alloc(32).toString('base64')}"] } } }
+outbox:
+  sources:
+    orders: { postgres: "postgres://reader:s3cret@db/shop", table: outbox, preset: debezium, order: seq, sink: hook }
+    odd-1: { postgres: "postgres://db", table: '"Od.d"."T"', order: N, type: x, columns: { payload: 'p"q', id: N }, sink: hook }
+` })
+  const heard = listen()
+  t.equal(await check(join(dir, 'a.yaml'), {}, {}, heard), 0)
+  t.strictSame(heard.lines.slice(-7), [
+    '  source orders reads outbox and may do nothing else there:',
+    '    GRANT CONNECT ON DATABASE "shop" TO reader;',
+    '    GRANT USAGE ON SCHEMA "public" TO reader;',
+    '    GRANT SELECT ("seq", "id", "aggregateid", "type", "payload") ON "public"."outbox" TO reader;',
+    '  source odd-1 reads Od.d.T and may do nothing else there:',
+    '    GRANT USAGE ON SCHEMA "Od.d" TO reader;',
+    '    GRANT SELECT ("N", "p""q") ON "Od.d"."T" TO reader;',
+  ])
+  t.notMatch([...heard.lines, ...heard.complaints].join(), 's3cret')
+})

@@ -25,6 +25,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     budgets: new Map([['default', { ratio: 0.2, minPerSecond: 10, windowMs: 10_000, shared: false, maxInFlight: 256 }]]),
     breaker: null,
     sinks: [],
+    sources: [],
     operations: { concurrency: 16, attempts: 10, baseMs: 1000, capMs: 300_000, leaseMs: 30_000, quota: 1000, requestBodyBytes: 1_048_576, longestWaitMs: 60_000 },
   })
   t.strictSame(routes.map(({ name, methods, host, path, action }) => [name, methods && [...methods], host, path, action.kind]), [

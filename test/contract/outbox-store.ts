@@ -4,6 +4,7 @@ import { leadingContract } from './outbox/leading.ts'
 import { settlingContract } from './outbox/settling.ts'
 import type { OutboxHarness } from './outbox/situation.ts'
 import { takingContract } from './outbox/taking.ts'
+import { sourcesContract } from './outbox/sources.ts'
 import { watchingContract } from './outbox/watching.ts'
 
 /**
@@ -16,4 +17,5 @@ export function outboxStoreContract(t: Test, harness: OutboxHarness): void {
   settlingContract(t, harness)
   watchingContract(t, harness)
   deadLettersContract(t, harness)
+  sourcesContract(t, harness)
 }

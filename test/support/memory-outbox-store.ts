@@ -24,6 +24,7 @@ export class MemoryOutboxStore implements OutboxStore {
   readonly #sinks = new Map<string, Lanes>()
   readonly #ids = new Set<string>()
   readonly #leases = new Map<string, SinkLease>()
+  readonly #positions = new Map<string, string>()
   readonly #audit: OutboxAct[] = []
   readonly #taken = new TakenEvents()
   #lastRow = 0
@@ -124,6 +125,17 @@ export class MemoryOutboxStore implements OutboxStore {
       else stored.fate = fateAfter(end, stored.fate, this.#taken.attemptsOf(lead.sink, end.row), nowMs)
     }
     this.#taken.settled(lead.sink, ends)
+    return 'written'
+  })
+
+  position: OutboxStore['position'] = (source) => this.#turn(() => this.#positions.get(source) ?? null)
+
+  bring: OutboxStore['bring'] = (lead, source, { events, from, to }) => this.#turn(() => {
+    const standing = this.#positions.get(source) ?? null
+    if (!this.#stands(lead) || (standing !== from && standing !== to)) return 'fenced'
+    if (standing === to) return 'written'
+    this.#positions.set(source, to)
+    this.put(...events)
     return 'written'
   })
 

@@ -1,15 +1,16 @@
 import { OPERATIONS_SINK } from '../../core/operations.ts'
 import type { DeadLetter, DeadLetterFilter, EventEnd, Lead, Leadership, OutboxAct, Redriven, SinkCensus, Taken, Wanted } from '../../core/outbox.ts'
-import type { OutboxStore } from '../../core/outbox-ports.ts'
+import type { Brought, OutboxStore } from '../../core/outbox-ports.ts'
 import type { Act, WriteOutcome } from '../../core/record.ts'
 import { GroupCommit } from '../group-commit.ts'
 import { TakenEvents } from '../taken-events.ts'
-import { texts } from './columns.ts'
+import { Packed, texts } from './columns.ts'
 import type { Row, Value } from './connection.ts'
 import type { Link } from './link.ts'
 import { deadLetterOf, outboxActOf, sinkCensusOf, waitingEventOf } from './outbox-rows.ts'
 import { sendSettles, type Settling } from './outbox-settles.ts'
 import { number } from './rows.ts'
+import { packEvents } from './settles.ts'
 import { runAlone, runTogether } from './run-alone.ts'
 import type { StatementName } from './statements.ts'
 
@@ -60,6 +61,18 @@ export class PostgresOutboxStore implements OutboxStore {
     const outcome = await this.#settlesOf(lead.sink).submit({ lead, ends }, 0)
     this.#taken.settled(lead.sink, ends)
     return outcome
+  }
+
+  async position(source: string): Promise<string | null> {
+    const [row] = await this.#run('source-position', [source])
+    return row?.[0] ?? null
+  }
+
+  async bring({ sink, holder, fence }: Lead, source: string, { events, from, to }: Brought): Promise<WriteOutcome> {
+    const packed = new Packed()
+    const columns = packEvents(events.map((event) => ({ event })), packed)
+    const rows = await this.#run('bring', [this.#link.now(), sink, holder, fence, source, from, to, packed.bytes(), ...columns])
+    return rows.length > 0 ? 'written' : 'fenced'
   }
 
   async arrivals(sink: string, windowMs: number, limit: number): Promise<number> {

@@ -16,7 +16,7 @@ const OTHERS = [
   'resolve-completed', 'end-work', 'resolve-not-executed', 'resolve-work', 'evict', 'forget', 'audit', 'flag', 'doubts', 'reap', 'sweep', 'census', 'secret', 'key-space',
   'keys-by-id', 'keys-by-digest', 'keys-by-operation', 'keys-by-state', 'keys-accepted', 'begin', 'commit',
   'lead', 'resign', 'take', 'settle-delivered', 'settle-failed', 'arrivals', 'outbox-census', 'dead-letters', 'redrive',
-  'discard', 'dead-work', 'detach-work', 'drop-work', 'outbox-audit',
+  'discard', 'dead-work', 'detach-work', 'drop-work', 'outbox-audit', 'source-position', 'bring',
 ] as const
 
 export type StatementName = (typeof HOT)[number] | (typeof OTHERS)[number]
@@ -75,6 +75,8 @@ export function readStatements(schema: string): Statements {
     'detach-work': read('detach-work'),
     'drop-work': read('drop-work'),
     'outbox-audit': read('outbox-audit'),
+    'source-position': read('source-position'),
+    bring: read('bring'),
   }
 }
 

@@ -43,6 +43,11 @@ export class EventRows {
     this.#changed()
   }
 
+  /** whether an event of this id waits, or is dead */
+  isKnown(id: string): boolean {
+    return this.#sql['event-known'].get(id) !== undefined
+  }
+
   find(row: number): StoredEvent | undefined {
     const found: unknown = this.#sql.event.get(row)
     return found === undefined ? undefined : storedEvent(found)

@@ -11,6 +11,7 @@ import { readKeySpaceRow, writeKeySpaceRow } from './key-space-row.ts'
 import { readLedger, readSecret, writeLedger, writeSecret, type Ledger } from './ledger.ts'
 import { insertOutboxAct, readOutboxActs } from './outbox-audit-rows.ts'
 import { SinkLeases } from './sink-leases.ts'
+import { SourcePositions } from './source-positions.ts'
 import type { StatementName, Statements } from './statements.ts'
 import { YoungRows } from './young-rows.ts'
 
@@ -30,6 +31,7 @@ export class KeyRows {
   readonly young = new YoungRows()
   readonly events: EventRows
   readonly leases: SinkLeases
+  readonly positions: SourcePositions
   readonly #sql: Statements
   #committed: Ledger
   tally: Ledger
@@ -46,6 +48,7 @@ export class KeyRows {
     const changed = (): void => { this.#changed = true }
     this.events = new EventRows(sql, changed)
     this.leases = new SinkLeases(sql, changed)
+    this.positions = new SourcePositions(sql, changed)
     const trimmed = readLedger(sql)
     const { records, ledger } = readJournal(sql, trimmed)
     this.#committed = ledger

@@ -12,7 +12,7 @@ import { acceptOutcome, begunFrom, claimOutcome, withinMs, wiredRequest, writeOu
 import { BODY, openReply, recordOf, sealFields } from './rows.ts'
 import { Connection, surprised, type Answered, type WrittenCall } from './connection.ts'
 import { EmbeddedOutboxStore } from './outbox-store.ts'
-import { copyOf, NOWHERE, type Bodies, type FoldingSizes, type WiredEvent, type WiredReply } from './wire.ts'
+import { copyOf, NOWHERE, wiredEvent, wiredEvents, type Bodies, type FoldingSizes, type WiredReply } from './wire.ts'
 
 export interface EmbeddedStoreOptions {
   /** the folder of the database, its log and its witness; created if it is not there */
@@ -220,14 +220,6 @@ function wiredReply(stored: StoredReply, bodies: Bodies): WiredReply {
   if (stored.kind === 'not-kept') return [stored.status, null, null, NOWHERE]
   const { status, headers, trailers, body } = stored.reply
   return [status, sealFields(headers), sealFields(trailers), bodies.add(body)]
-}
-
-function wiredEvents(events: readonly OutboxEvent[], bodies: Bodies): WiredEvent[] {
-  return events.map((event) => wiredEvent(event, bodies))
-}
-
-function wiredEvent({ id, sink, lane, type, payload, flaw }: OutboxEvent, bodies: Bodies): WiredEvent {
-  return [id, sink, lane, type, bodies.add(payload), flaw]
 }
 
 function weightOf(stored: StoredReply, events: readonly OutboxEvent[]): number {

@@ -6,8 +6,9 @@ import type { AcceptOutcome, Act, AuditEntry, Begun, Claim, ClaimOutcome, ClaimR
 import { endsWork, isFree, onAbandon, onAccept, onBegin, onClaim, onComplete, onEvict, onForget, onReap, onRelease, onRenew, onResolve, type Judged } from '../../core/transition.ts'
 import type { KeyRows, Found } from './key-rows.ts'
 import { performOutbox } from './outbox-operations.ts'
+import type { WiredEvent } from './outbox-wire.ts'
 import { BODY, columnsOf, replyOf, sealedText, type Row } from './rows.ts'
-import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredEvent, type WiredReply, type WiredRequest } from './wire.ts'
+import { bodyAt, NOWHERE, type Answer, type Bodies, type Call, type WiredReply, type WiredRequest } from './wire.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -86,8 +87,8 @@ export function perform(call: Call, step: Step): Answer {
     case 'census': return ['census', rows.tally.inFlight, rows.tally.uncertain, rows.tally.completed]
     case 'secret': return ['secret', rows.secret(call[1])]
     case 'key-space': return ['key-space', rows.keySpace(call[1], call[2])]
-    case 'lead': case 'resign': case 'take': case 'settle-events': case 'arrivals': case 'outbox-census': case 'dead-letters': case 'redrive': case 'discard': case 'outbox-audit':
-      return performOutbox(call, step)
+    case 'lead': case 'resign': case 'take': case 'settle-events': case 'position': case 'bring': case 'arrivals': case 'outbox-census': case 'dead-letters': case 'redrive': case 'discard': case 'outbox-audit':
+      return performOutbox(call, step, (events) => eventsFrom(events, step))
     default: return call satisfies never
   }
 }

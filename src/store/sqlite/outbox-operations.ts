@@ -1,10 +1,11 @@
+import type { OutboxEvent } from '../../core/event.ts'
 import { fateAfter, fateAfterRedrive } from '../../core/event-fate.ts'
 import { OPERATIONS_SINK } from '../../core/operations.ts'
 import type { DeadLetterFilter, EventEnd, Lead, OutboxAct, SinkCensus } from '../../core/outbox.ts'
 import type { Act } from '../../core/record.ts'
 import { onDiscard } from '../../core/transition.ts'
 import type { StoredEvent } from './event-rows.ts'
-import type { OutboxAnswer, OutboxCall } from './outbox-wire.ts'
+import type { OutboxAnswer, OutboxCall, WiredEvent } from './outbox-wire.ts'
 import type { KeyRows } from './key-rows.ts'
 import type { Answer, Bodies } from './wire.ts'
 
@@ -12,13 +13,13 @@ import type { Answer, Bodies } from './wire.ts'
 const LOOKS_PER_LANE = 4
 
 interface Step {
-  readonly rows: Pick<KeyRows, 'events' | 'leases' | 'insertOutboxAct' | 'outboxActs' | 'find' | 'apply'>
+  readonly rows: Pick<KeyRows, 'events' | 'leases' | 'positions' | 'insertOutboxAct' | 'outboxActs' | 'find' | 'apply'>
   readonly nowMs: number
   readonly outgoing: Bodies
 }
 
 /** The outbox's part of `perform` in operations.ts. */
-export function performOutbox(call: OutboxCall, step: Step): Answer {
+export function performOutbox(call: OutboxCall, step: Step, opened: (events: readonly WiredEvent[]) => readonly OutboxEvent[]): Answer {
   const { rows: { events, leases }, nowMs } = step
   switch (call[0]) {
     case 'lead': {
@@ -33,6 +34,16 @@ export function performOutbox(call: OutboxCall, step: Step): Answer {
       const lead = leadOf(call)
       if (!leases.stands(lead)) return ['fenced']
       for (const [place, end] of call[4].entries()) settle(lead.sink, end, call[5][place] ?? null, step)
+      return ['written']
+    }
+    case 'position': return ['position', step.rows.positions.of(call[1])]
+    case 'bring': {
+      const [, , , , source, from, to, wired] = call
+      const standing = step.rows.positions.of(source)
+      if (!leases.stands(leadOf(call)) || (standing !== from && standing !== to)) return ['fenced']
+      if (standing === to) return ['written']
+      step.rows.positions.move(source, to)
+      for (const event of opened(wired)) if (!events.isKnown(event.id)) events.insert(event, nowMs)
       return ['written']
     }
     case 'arrivals': return ['count', events.arrivals(call[1], nowMs - call[2], call[3])]

@@ -1,11 +1,11 @@
 import type { DeadLetter, DeadLetterFilter, EventEnd, Lead, Leadership, OutboxAct, Redriven, SinkCensus, Taken, Wanted } from '../../core/outbox.ts'
-import type { OutboxStore } from '../../core/outbox-ports.ts'
+import type { Brought, OutboxStore } from '../../core/outbox-ports.ts'
 import type { Act, WriteOutcome } from '../../core/record.ts'
 import type { GroupCommit } from '../group-commit.ts'
 import { TakenEvents } from '../taken-events.ts'
 import { surprised, type Answered, type WrittenCall } from './connection.ts'
 import type { OutboxCall } from './outbox-wire.ts'
-import { copyOf } from './wire.ts'
+import { copyOf, wiredEvents } from './wire.ts'
 
 /** The events that wait, in the worker's batches beside claims and completions. */
 export class EmbeddedOutboxStore implements OutboxStore {
@@ -46,6 +46,17 @@ export class EmbeddedOutboxStore implements OutboxStore {
     if (answer[0] !== 'written' && answer[0] !== 'fenced') return surprised(answer)
     this.#taken.settled(sink, ends)
     return answer[0]
+  }
+
+  async position(source: string): Promise<string | null> {
+    const { answer } = await this.#ask(['position', source])
+    return answer[0] === 'position' ? answer[1] : surprised(answer)
+  }
+
+  async bring({ sink, holder, fence }: Lead, source: string, { events, from, to }: Brought): Promise<WriteOutcome> {
+    const bytes = events.reduce((sum, { payload }) => sum + payload.length, 0)
+    const { answer } = await this.#calls.submit((bodies) => ['bring', sink, holder, fence, source, from, to, wiredEvents(events, bodies)], bytes)
+    return answer[0] === 'written' || answer[0] === 'fenced' ? answer[0] : surprised(answer)
   }
 
   async arrivals(sink: string, windowMs: number, limit: number): Promise<number> {

@@ -1,5 +1,6 @@
+import type { OutboxEvent } from '../../core/event.ts'
 import type { Act, AuditEntry, DoubtCause, Eviction, Forgetting, Parts } from '../../core/record.ts'
-import type { OutboxAnswer, OutboxCall } from './outbox-wire.ts'
+import type { OutboxAnswer, OutboxCall, WiredEvent } from './outbox-wire.ts'
 import type { Row } from './rows.ts'
 
 /*
@@ -12,7 +13,6 @@ export type Place = number
 
 /** A reply as three columns and a body; `headers` null: the body was not kept. */
 export type WiredReply = [status: number, headers: string | null, trailers: string | null, body: Place]
-export type WiredEvent = [id: string, sink: string, lane: string, type: string, payload: Place, flaw: string | null]
 
 /** What a claim asks for. */
 export type WiredRequest = [
@@ -143,4 +143,12 @@ export function bodyAt(place: Place, bodies: readonly Uint8Array[]): Uint8Array 
 /** A copy: a view would keep the bodies of its whole batch in memory as long as somebody keeps this one. */
 export function copyOf(place: Place, bodies: readonly Uint8Array[]): Uint8Array | null {
   return bodyAt(place, bodies)?.slice() ?? null
+}
+
+export function wiredEvents(events: readonly OutboxEvent[], bodies: Bodies): WiredEvent[] {
+  return events.map((event) => wiredEvent(event, bodies))
+}
+
+export function wiredEvent({ id, sink, lane, type, payload, flaw }: OutboxEvent, bodies: Bodies): WiredEvent {
+  return [id, sink, lane, type, bodies.add(payload), flaw]
 }

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { test } from 'tap'
 import { systemClock } from '../../../src/host/clock.ts'
 import { systemRandom } from '../../../src/host/random.ts'
@@ -10,6 +11,8 @@ import { connected, storeOptions } from './opened.ts'
 import t from 'tap'
 
 needs(t, 'postgres')
+
+const MIGRATIONS = readdirSync(new URL('../../../src/store/postgres/migrations/', import.meta.url)).toSorted()
 
 function options(url: string, changes: Partial<MigrateOptions> = {}): MigrateOptions {
   return { url, schema: 'onceward', partitions: 1, clock: systemClock(), random: systemRandom(), journal: new NotedJournal(), ...changes }
@@ -54,12 +57,13 @@ test('a migration that cannot get its lock lets others pass, and comes again', a
   await blocker.query("insert into onceward.migration (number, name, breaking) values (9999, 'another program', false)")
   const client = await connected(t, url)
   await client.query('delete from onceward.migration')
-  await client.query('drop table onceward.key_record, onceward.unsettled, onceward.outbox_event, onceward.relay_lease, onceward.audit, onceward.outbox_audit, onceward.installation')
+  await client.query('drop table onceward.key_record, onceward.unsettled, onceward.outbox_event, onceward.relay_lease, onceward.source_position, onceward.audit, onceward.outbox_audit, onceward.installation')
   await blocker.query("insert into onceward.migration (number, name, breaking) values (1, 'half-way', false)")
   const migrating = migrate(options(url))
   await new Promise((resolve) => { setTimeout(resolve, 2500) }) // longer than lock-timeout.sql
   await blocker.query('rollback')
-  t.strictSame(await migrating, ['0001-keys-and-outbox.sql', '0002-probes.sql', '0003-outbox.sql', '0004-outbox-drafts.sql'])
+  t.strictSame(await migrating, MIGRATIONS)
+  t.strictSame(MIGRATIONS.map((name) => Number(name.slice(0, 4))), MIGRATIONS.map((_, index) => index + 1), 'numbered without gaps')
 })
 
 test('partitions are made where they are asked for, and only when the table is made', async (t) => {

@@ -14,7 +14,7 @@ const PAGE = readFileSync(new URL('../../../docs/postgres.md', import.meta.url),
 /** As docs/postgres.md tells it. */
 const GRANTS = [
   ['select, insert, update, delete', ['key_record', 'unsettled', 'outbox_event'], 'select, insert, update and delete on `key_record`, `unsettled` and `outbox_event`'],
-  ['select, insert, update', ['relay_lease'], 'select, insert and update on `relay_lease`'],
+  ['select, insert, update', ['relay_lease', 'source_position'], 'select, insert and update on `relay_lease` and `source_position`'],
   ['select, insert', ['audit', 'outbox_audit'], 'select and insert on `audit` and `outbox_audit`'],
   ['select, update', ['installation'], 'select and update on `installation`'],
   ['select', ['migration'], 'select on `migration`'],
@@ -57,6 +57,10 @@ test('an account with what the page says, and no more, can do all that a sidecar
   t.strictSame(await outbox.redrive(ALL, 10, act), { redriven: 1, unbuilt: 0 })
   t.equal(await outbox.settle(lead, [{ kind: 'delivered', row }]), 'written')
   t.equal(await outbox.discard(ALL, 10, act), 0)
+  const reading = await led(outbox, 'reader', 'source:orders')
+  t.equal(await outbox.bring(reading, 'orders', { events: [event('row')], from: null, to: 'one' }), 'written')
+  t.equal(await outbox.bring(reading, 'orders', { events: [], from: 'one', to: 'two' }), 'written')
+  t.equal(await outbox.position('orders'), 'two')
   await outbox.resign(lead)
   t.equal((await outbox.audit(10)).length, 1)
   for (const task of [outbox.census([]), outbox.deadLetters(ALL, 1, null), outbox.arrivals('payments', 1, 1)]) await task

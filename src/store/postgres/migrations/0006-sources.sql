@@ -1,0 +1,5 @@
+-- How far each application's own outbox table has been read (core/source.ts). A row changes in the transaction that commits the events.
+create table {schema}.source_position (
+  source text collate "C" primary key,
+  position text not null
+);

@@ -1,0 +1,1 @@
+select position, checksum from source_position where source = ?
