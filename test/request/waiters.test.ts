@@ -44,7 +44,7 @@ function told(answer: Answer): string {
   switch (answer.kind) {
     case 'replay': return `replay ${Buffer.from(answer.reply.body).toString()}`
     case 'problem': return answer.problem.code
-    case 'fresh': case 'unprotected': case 'none': return answer.kind
+    case 'fresh': case 'unprotected': case 'none': case 'accepted': return answer.kind
     default: return answer satisfies never
   }
 }
