@@ -36,6 +36,7 @@ async function scene(schedule: Schedule, yaml = '{}', uniform?: () => number): P
 
 function told(answer: Answer): string {
   switch (answer.kind) {
+    case 'accepted': return 'accepted'
     case 'fresh': return `${answer.reply.kind === 'whole' ? answer.reply.reply.status : answer.reply.status}${answer.gaveUp === null ? '' : ` ${answer.gaveUp}`}`
     case 'problem': return `${answer.problem.code}${answer.problem.gaveUp === null ? '' : ` ${answer.problem.gaveUp}`}`
     case 'replay': return `replay ${answer.reply.status}`

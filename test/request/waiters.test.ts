@@ -42,6 +42,7 @@ function answered(body: string): AttemptOutcome {
 
 function told(answer: Answer): string {
   switch (answer.kind) {
+    case 'accepted': return 'accepted'
     case 'replay': return `replay ${Buffer.from(answer.reply.body).toString()}`
     case 'problem': return answer.problem.code
     case 'fresh': case 'unprotected': case 'none': case 'accepted': return answer.kind
