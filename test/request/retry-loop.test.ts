@@ -40,7 +40,7 @@ function told(answer: Answer): string {
     case 'fresh': return `${answer.reply.kind === 'whole' ? answer.reply.reply.status : answer.reply.status}${answer.gaveUp === null ? '' : ` ${answer.gaveUp}`}`
     case 'problem': return `${answer.problem.code}${answer.problem.gaveUp === null ? '' : ` ${answer.problem.gaveUp}`}`
     case 'replay': return `replay ${answer.reply.status}`
-    case 'none': case 'unprotected': case 'accepted': return answer.kind
+    case 'none': case 'unprotected': return answer.kind
     default: return answer satisfies never
   }
 }

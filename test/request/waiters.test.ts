@@ -45,7 +45,7 @@ function told(answer: Answer): string {
     case 'accepted': return 'accepted'
     case 'replay': return `replay ${Buffer.from(answer.reply.body).toString()}`
     case 'problem': return answer.problem.code
-    case 'fresh': case 'unprotected': case 'none': case 'accepted': return answer.kind
+    case 'fresh': case 'unprotected': case 'none': return answer.kind
     default: return answer satisfies never
   }
 }
