@@ -61,15 +61,13 @@ function compile(AjvClass: typeof Ajv, data: Record<string, unknown>): ValidateF
   return ajv.compile<Document>(schema)
 }
 
-/** The names of all members, at whatever depth; a YAML alias may lead back to what it stands in. */
+/** The names of all members, at whatever depth. An alias of YAML may lead back to what it stands in. */
 function namesIn(data: Record<string, unknown>): ReadonlySet<string> {
   const names = new Set<string>()
-  const seen = new Set<object>([data])
-  for (const group of seen) {
-    for (const [name, value] of Object.entries(group)) {
-      names.add(name)
-      if (typeof value === 'object' && value !== null) seen.add(value)
-    }
+  const groups = new Set<object>([data])
+  for (const group of groups) {
+    if (!Array.isArray(group)) for (const name of Object.keys(group)) names.add(name)
+    for (const value of Object.values(group)) if (typeof value === 'object' && value !== null) groups.add(value)
   }
   return names
 }

@@ -1,4 +1,4 @@
-import { alternate, loadCase, median, type Round } from './rounds.ts'
+import { alternate, loadCase, median, type Course, type Round } from './rounds.ts'
 import type { Target } from './scene.ts'
 import { verdict } from './table.ts'
 
@@ -15,10 +15,10 @@ interface Program {
 }
 
 /** New keys per second of `ours` and `theirs`; false if our peak is less than so many times theirs, or a request failed. */
-export async function comparePeaks(ours: Program, theirs: Program, atLeast: number, rounds: number, ms: number): Promise<boolean> {
+export async function comparePeaks(ours: Program, theirs: Program, atLeast: number, course: Course): Promise<boolean> {
   const nameOf = ({ name }: Program, clients: number): string => `${name}, ${clients} clients`
   const cases = CLIENT_COUNTS.flatMap((clients) => [ours, theirs].map((program) => loadCase(nameOf(program, clients), program.target, 'new', clients)))
-  const results = await alternate(cases, rounds, ms, (label) => `peak-${label}`)
+  const results = await alternate(cases, course, (label) => `peak-${label}`)
   const perSecond = (program: Program, clients: number): number => median((results.get(nameOf(program, clients)) ?? []).map((round) => round.perSecond))
   for (const clients of CLIENT_COUNTS) {
     const [one, other] = [perSecond(ours, clients), perSecond(theirs, clients)]

@@ -5,7 +5,7 @@ import { migrate } from '../../src/store/postgres/migrate.ts'
 import { comparePeaks } from './peaks.ts'
 import { pairsPerSecond, valuesOfARecord } from './pgbench.ts'
 import { startProduct } from './product.ts'
-import { loadCase, type Case } from './rounds.ts'
+import { loadCase, type Case, type Course } from './rounds.ts'
 import type { Scene, Target } from './scene.ts'
 import type { Server } from './servers.ts'
 import { YARDSTICK, type Bar } from './table.ts'
@@ -32,7 +32,7 @@ export interface PostgresCases {
   /** of its database */
   readonly url: string
   /** says what it and single statements carry at most; false if that is too little */
-  peaks(rounds: number, ms: number): Promise<boolean>
+  peaks(course: Course): Promise<boolean>
 }
 
 /** New keys with the product, with its store replaced by single statements, and with no product at all; a database each. */
@@ -48,8 +48,7 @@ export async function postgresCases(scene: Scene, upstream: Target, { postgres }
       return { perSecond, cpuUs: null, p50: averageMs, p99: null, failed: 0 }
     },
   }
-  const peaks = (rounds: number, ms: number): Promise<boolean> =>
-    comparePeaks({ name: NEW_KEY, target: product }, { name: ONE_EACH, target: oneEach }, LEAST_PEAK, rounds, ms)
+  const peaks = (course: Course): Promise<boolean> => comparePeaks({ name: NEW_KEY, target: product }, { name: ONE_EACH, target: oneEach }, LEAST_PEAK, course)
   return { product, url, peaks, cases: [loadCase(NEW_KEY, product, 'new'), loadCase(ONE_EACH, oneEach, 'new'), byItself] }
 }
 

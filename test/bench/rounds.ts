@@ -49,13 +49,20 @@ export function load(target: Target, ms: number, keys: Keys, prefix: string, ava
   return ran<Loaded>('load.ts', [target.port, clients, ms, keys, prefix, available])
 }
 
-/** The label of rounds that do not count. */
+/** How the labels of rounds that do not count begin. */
 export const WARM = 'warm'
 
-/** One round each that does not count (JIT, pools, page cache), then all cases in turn, again and again. No two runs may name their keys alike. */
-export async function alternate(cases: readonly Case[], rounds: number, ms: number, labelled = (label: string): string => label): Promise<Map<string, Round[]>> {
+/** How often what is measured, and for how long. */
+export interface Course {
+  readonly warmUp: number
+  readonly rounds: number
+  readonly ms: number
+}
+
+/** `warmUp` rounds each that do not count (JIT, pools, page cache), then all cases in turn, again and again. No two runs may name their keys alike. */
+export async function alternate(cases: readonly Case[], { warmUp, rounds, ms }: Course, labelled = (label: string): string => label): Promise<Map<string, Round[]>> {
   const results = new Map<string, Round[]>(cases.map(({ name }) => [name, []]))
-  for (const one of cases) await one.round(labelled(WARM), ms)
+  for (let i = 0; i < warmUp; i += 1) for (const one of cases) await one.round(labelled(`${WARM}${i}`), ms)
   for (let i = 0; i < rounds; i += 1) {
     for (const one of cases) results.get(one.name)?.push(await one.round(labelled(`r${i}`), ms))
   }

@@ -19,12 +19,12 @@ export function print(results: ReadonlyMap<string, readonly Round[]>, bars: Read
     const p99s = rounds.flatMap(({ p99 }) => p99 ?? [])
     write([
       name, of(name, 'throughput').toFixed(0), median(rounds.map(({ p50 }) => p50)).toFixed(2), p99s.length > 0 ? median(p99s).toFixed(2) : '',
-      hasCpu ? of(name, 'cpu').toFixed(1) : '', hasCpu ? (of(name, 'cpu') / of(YARDSTICK, 'cpu')).toFixed(2) : '',
+      hasCpu ? of(name, 'cpu').toFixed(1) : '', hasCpu ? ratioOf('cpu', rounds, results.get(YARDSTICK) ?? []).toFixed(2) : '',
     ], failed > 0 ? `  ${failed} FAILED` : '')
   }
   for (const name of results.keys()) {
     for (const bar of bars[name] ?? []) {
-      const ratio = of(name, bar.kind) / of(bar.of, bar.kind)
+      const ratio = ratioOf(bar.kind, results.get(name) ?? [], results.get(bar.of) ?? [])
       const met = bar.kind === 'cpu' ? ratio <= bar.atMost : ratio >= bar.atLeast
       if (!met) good = false
       const wanted = bar.kind === 'cpu' ? `at most ${bar.atMost}` : `at least ${bar.atLeast}`
@@ -39,7 +39,17 @@ export function verdict(what: string, wanted: string, met: boolean): void {
 }
 
 function middle(rounds: readonly Round[], kind: Bar['kind']): number {
-  return median(kind === 'throughput' ? rounds.map(({ perSecond }) => perSecond) : rounds.flatMap(({ cpuUs }) => cpuUs ?? []))
+  return median(measures(rounds, kind))
+}
+
+/** Round by round: those of one turn were measured within some seconds of one another. */
+function ratioOf(kind: Bar['kind'], rounds: readonly Round[], others: readonly Round[]): number {
+  const against = measures(others, kind)
+  return median(measures(rounds, kind).map((measure, i) => measure / (against[i] ?? Number.NaN)))
+}
+
+function measures(rounds: readonly Round[], kind: Bar['kind']): number[] {
+  return kind === 'throughput' ? rounds.map(({ perSecond }) => perSecond) : rounds.flatMap(({ cpuUs }) => cpuUs ?? [])
 }
 
 function write([name = '', ...cells]: readonly string[], remark = ''): void {
