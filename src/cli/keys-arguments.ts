@@ -11,14 +11,14 @@ export type ResolutionWish =
 
 export type KeysCommand = { readonly json: boolean } & (
   | { readonly verb: 'get', readonly selector: Selector, readonly bodyFile: string | null }
-  | { readonly verb: 'list', readonly state: 'uncertain' | 'in_flight', readonly limit: number }
+  | { readonly verb: 'list', readonly state: 'uncertain' | 'in_flight' | 'accepted', readonly limit: number }
   | { readonly verb: 'evict' | 'forget', readonly selector: Selector, readonly signature: Signature }
   | { readonly verb: 'resolve', readonly selector: Selector, readonly signature: Signature, readonly resolution: ResolutionWish }
   | { readonly verb: 'audit', readonly limit: number }
 )
 
 export const KEYS_HELP = `Usage: onceward keys get     (--key KEY | --operation OP) [--body-file FILE]
-       onceward keys list    --state uncertain|in_flight [--limit N]
+       onceward keys list    --state uncertain|in_flight|accepted [--limit N]
        onceward keys resolve (--key KEY | --operation OP) --reason TEXT [--by NAME]
                              (--as not-executed | --as completed --status N [--body-file FILE [-H 'Name: value' ...]])
        onceward keys evict   (--key KEY | --operation OP) --reason TEXT [--by NAME]
@@ -26,10 +26,11 @@ export const KEYS_HELP = `Usage: onceward keys get     (--key KEY | --operation 
        onceward keys audit   [--limit N]
 
   get       what is known of a key; --body-file writes the body of its stored reply to a new file
-  list      the keys in doubt, the oldest first, or those that are being worked on
+  list      the keys in doubt, the oldest first, those that are being worked on, or accepted requests that wait for it
   resolve   ends a doubt: the operation ran, and this is its reply (without --body-file: its reply was not kept), or it never ran
+            (one that was accepted waits again then, or is redriven: onceward dead-letters)
   evict     drops the stored reply of a completed key; the key stays completed
-  forget    frees a key: THE NEXT REQUEST WITH IT RUNS
+  forget    frees a key: THE NEXT REQUEST WITH IT RUNS; an accepted request is not executed any more
   audit     what was changed here, the newest first: who, when, why
 
   --config FILE      the configuration that names the store (ONCEWARD_CONFIG)
@@ -79,7 +80,7 @@ function commandOf(verb: Verb, wanted: KeysWanted, flags: ReadonlyMap<string, st
   switch (verb) {
     case 'audit': return { verb, json, limit: wanted.limit() }
     case 'list': {
-      const state = wanted.oneOf('state', ['uncertain', 'in_flight'])
+      const state = wanted.oneOf('state', ['uncertain', 'in_flight', 'accepted'])
       const limit = wanted.limit()
       return state === null ? null : { verb, json, state, limit }
     }

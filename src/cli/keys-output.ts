@@ -4,12 +4,12 @@ import { table } from './table.ts'
 
 /*
  * Records and acts for people and for programs. Never a body, and no header of a reply: they are the client's. A
- * record does not hold the client's key at all.
+ * record does not hold the client's key at all. Whose an accepted request is stands nowhere, either.
  */
 
 export function recordJson(record: KeyRecord): object {
-  const { operationRef, id, route, createdAt, retainUntil, attempts, fence } = record
-  return { operation: operationRef, id, ...stateJson(record), route, created_at: timeText(createdAt), retain_until: timeText(retainUntil), attempts, fence }
+  const { operationRef, id, route, createdAt, retainUntil, attempts, fence, accepted } = record
+  return { operation: operationRef, id, ...stateJson(record), route, accepted_at: accepted === null ? null : timeText(accepted.at), created_at: timeText(createdAt), retain_until: timeText(retainUntil), attempts, fence }
 }
 
 function stateJson(record: KeyRecord): object {
@@ -44,7 +44,7 @@ export function auditTable(entries: readonly AuditEntry[]): string[] {
 
 function summary(record: KeyRecord, nowMs: number): string {
   switch (record.state) {
-    case 'accepted': return 'waits to be executed'
+    case 'accepted': return `waits to be executed since ${timeText(record.accepted?.at ?? record.createdAt)}`
     case 'in_flight': return `lease until ${timeText(record.leaseUntil)}`
     case 'uncertain': return `${record.cause}, in doubt since ${timeText(record.since)} (${ageText(nowMs - record.since)})`
     case 'completed': return record.reply.kind === 'kept' ? `status ${record.reply.reply.status}, ${record.reply.reply.body.length} bytes` : `status ${record.reply.status}, body not kept`

@@ -50,7 +50,7 @@ async function perform(command: KeysCommand, desk: Desk, output: Output): Promis
     case 'evict': case 'forget': {
       const record = onlyOne(await desk.candidates(command.selector))
       await desk[command.verb](record, actOf(command.signature))
-      const done = command.verb === 'evict' ? 'its reply is gone, and it stays completed' : 'the key is free: the next request with it runs'
+      const done = command.verb === 'evict' ? 'its reply is gone, and it stays completed' : `the key is free: the next request with it runs${record.state === 'accepted' ? ', and what was accepted does not' : ''}`
       return say(`${record.operationRef}: ${done}`, { operation: record.operationRef, done: command.verb })
     }
     case 'resolve': {
@@ -58,7 +58,7 @@ async function perform(command: KeysCommand, desk: Desk, output: Output): Promis
       const resolution = await resolutionOf(command.resolution, record, desk.config)
       await desk.resolve(record, resolution, actOf(command.signature))
       for (const flaw of flawsOf(resolution)) output.complaint(flaw)
-      const done = command.resolution.as === 'completed' ? `completed with status ${command.resolution.status}` : 'not executed, so the key is free: the next request with it runs'
+      const done = command.resolution.as === 'completed' ? `completed with status ${command.resolution.status}` : `not executed, ${record.accepted === null ? 'so the key is free: the next request with it runs' : 'so it waits again; if it is a dead letter, redrive it'}`
       return say(`${record.operationRef}: ${done}`, { operation: record.operationRef, done: 'resolve', as: command.resolution.as })
     }
     default: return command satisfies never
@@ -91,6 +91,7 @@ class Desk {
 
   async resolve(record: KeyRecord, resolution: Resolution, act: Act): Promise<void> {
     if (record.state === 'in_flight') throw new Declined(`${record.operationRef} is being worked on, at least until ${timeText(record.leaseUntil)}`)
+    if (record.state === 'accepted') throw new Declined(`${record.operationRef} was accepted and waits to be executed; there is no doubt to resolve`)
     if (record.state === 'completed') throw new Declined(`${record.operationRef} is completed; there is no doubt to resolve`)
     if (await this.store.resolve(record.id, record.fence, resolution, act) === 'fenced') throw new Declined(`${record.operationRef} changed just now; look at it again`)
   }

@@ -7,8 +7,8 @@ import { parseArguments } from '../../src/cli/arguments.ts'
 import { keys } from '../../src/cli/keys.ts'
 import { EXIT } from '../../src/cli/output.ts'
 import { systemClock } from '../../src/host/clock.ts'
-import { openEmbeddedStore } from '../../src/store/sqlite/key-store.ts'
-import { HeldClock, request } from '../contract/situation.ts'
+import { openEmbeddedStore, openEmbeddedStores } from '../../src/store/sqlite/key-store.ts'
+import { begun, completion, HeldClock, OWNER, request, work } from '../contract/situation.ts'
 import { run } from '../support/run-onceward.ts'
 import { respond, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { startForTest, type Running } from '../support/start-sidecar.ts'
@@ -115,6 +115,30 @@ test('a lease that its process left behind is a doubt that can be resolved at on
   t.match(await desk.ask('resolve', '--operation', ended.operationRef, ...wish), { code: EXIT.ok, said: /not executed/ })
   const { said } = await desk.ask('audit')
   t.match(said, new RegExp(` resolve +${ended.operationRef} +uncertain +${userInfo().username} +r$`))
+})
+
+test('accepted requests are listed while they wait, resolved to wait again, and forgotten with what would execute them; nobody reads whose they are', async (t) => {
+  const desk = await leftBy(t, async () => undefined)
+  const dataDir = join(desk.folder, 'data')
+  const [waiting, doubtful, done] = [request('waiting', '1'), request('doubtful', '1'), request('done', '1')]
+  const stores = await openEmbeddedStores({ dataDir, clock: systemClock() })
+  for (const wish of [waiting, doubtful, done]) await stores.keys.accept(wish, work(wish))
+  await stores.keys.abandon(await begun(stores.keys, doubtful, '2'), 'connection-lost', 1)
+  await stores.keys.complete(await begun(stores.keys, done, '2'), completion('done'))
+  await stores.keys.close()
+  const list = await desk.ask('list', '--state', 'accepted')
+  t.match(list, { code: EXIT.ok, said: new RegExp(`^OPERATION.*\\n${waiting.operationRef} +accepted +\\S+Z +create-charge +0 +waits to be executed since \\S+Z$`) })
+  const got = await desk.ask('get', '--operation', waiting.operationRef, '--json')
+  t.match(JSON.parse(got.said), [{ operation: waiting.operationRef, state: 'accepted', accepted_at: /^\d{4}-.*Z$/, fence: 1 }])
+  for (const { said } of [list, got, await desk.ask('get', '--operation', done.operationRef, '--json')]) t.notOk(said.includes(OWNER))
+  const wish = ['--as', 'not-executed', ...BECAUSE]
+  t.match(await desk.ask('resolve', '--operation', waiting.operationRef, ...wish), { code: EXIT.refused, complained: /was accepted and waits to be executed; there is no doubt to resolve/ })
+  t.match(await desk.ask('resolve', '--operation', doubtful.operationRef, ...wish), { code: EXIT.ok, said: /not executed, so it waits again; if it is a dead letter, redrive it/ })
+  t.equal((await desk.ask('list', '--state', 'accepted')).said.split('\n').length, 3)
+  t.match(await desk.ask('evict', '--operation', waiting.operationRef, ...BECAUSE), { code: EXIT.refused, complained: /is accepted: only a completed key has a reply/ })
+  t.match(await desk.ask('forget', '--operation', waiting.operationRef, ...BECAUSE), { code: EXIT.ok, said: /the next request with it runs, and what was accepted does not/ })
+  t.match((await desk.ask('audit')).said, new RegExp(` forget +${waiting.operationRef} +accepted +ada +ticket 7$`, 'm'))
+  t.notOk((await desk.ask('list', '--state', 'accepted')).said.includes(waiting.operationRef))
 })
 
 test('an evicted reply is not given any more, and a forgotten key runs', async (t) => {

@@ -33,14 +33,14 @@ export async function inhabit(dataDir: string): Promise<{ readonly store: KeySto
     await store.abandon(await claimed(store, request(name, '1')), 'connection-lost', 1)
     acknowledged.set(name, 'uncertain')
   }))
-  await Promise.all(names('waiting', 60).map(async (name) => {
+  await Promise.all(names('waiting', 30).map(async (name) => {
     const wish = request(name, '1', { outbox: 'x'.repeat(300) })
-    await store.accept(wish, work(wish))
+    await store.accept(wish, work(wish, OWNER, { quota: 1000 }))
     acknowledged.set(name, 'accepted')
   }))
-  await Promise.all(names('executed', 60).map(async (name, n) => {
+  await Promise.all(names('executed', 30).map(async (name, n) => {
     const wish = request(name, '1')
-    await store.accept(wish, work(wish))
+    await store.accept(wish, work(wish, OWNER, { quota: 1000 }))
     const claim = await begun(store, wish, '2')
     const reply = replyOf(name, 30)
     if (n % 3 === 0) await store.complete(claim, { reply, attempts: 1, events: [] })
@@ -87,11 +87,11 @@ export async function interrogate(store: KeyStore, before: Acknowledged): Promis
     if (outcome === 'written') acknowledged.set(name, reply)
     judge(`completing ${name}`, outcome === undefined ? undefined : outcome === 'written')
   }))
-  await Promise.all(names('waiting', 40).map(async (name) => {
+  await Promise.all(names('waiting', 20).map(async (name) => {
     const outcome = await orUnavailable(() => store.begin(beginning(request(name, '1'), '2')))
     judge(`beginning ${name}`, outcome === undefined ? undefined : outcome.kind === 'claimed' && outcome.claim.fence === 2 && outcome.outbox?.length === 300)
   }))
-  await Promise.all(names('accepted', 20).map(async (name) => {
+  await Promise.all(names('accepted', 10).map(async (name) => {
     const wish = request(name, '1')
     const outcome = await orUnavailable(() => store.accept(wish, work(wish, OWNER, { quota: 1000 })))
     if (outcome?.kind === 'accepted') acknowledged.set(name, 'accepted')
