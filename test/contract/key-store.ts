@@ -1,6 +1,4 @@
 import type { Test } from 'tap'
-import { acceptedContract } from './accepted.ts'
-import { beginningContract } from './beginning.ts'
 import { claimsContract } from './claims.ts'
 import { doubtsContract } from './doubts.ts'
 import { draftsContract } from './drafts.ts'
@@ -10,12 +8,11 @@ import { probesContract } from './probes.ts'
 import { settlingContract } from './settling.ts'
 import { upkeepContract } from './upkeep.ts'
 import { witnessContract } from './witnesses.ts'
-import { workEndsContract } from './work-ends.ts'
 import type { KeyStoreHarness } from './situation.ts'
 
 /**
  * What every KeyStore promises: DESIGN sections 4.1 and 4.2, and the machine drawn in core/record.ts, in executable
- * form. Nothing in here knows what is behind the store.
+ * form. Nothing in here knows what is behind the store. The other half, requests that are executed later, is accepted-work.ts.
  */
 export function keyStoreContract(t: Test, harness: KeyStoreHarness): void {
   claimsContract(t, harness)
@@ -26,8 +23,5 @@ export function keyStoreContract(t: Test, harness: KeyStoreHarness): void {
   probesContract(t, harness)
   upkeepContract(t, harness)
   witnessContract(t, harness)
-  acceptedContract(t, harness)
-  beginningContract(t, harness)
-  workEndsContract(t, harness)
   modelContract(t, harness)
 }

@@ -1,13 +1,19 @@
 import { array, assert, asyncProperty, boolean, constant, constantFrom, integer, oneof, record, type Arbitrary } from 'fast-check'
 import type { Test } from 'tap'
+import { OPERATIONS_SINK } from '../../src/core/operations.ts'
 import type { KeyStore } from '../../src/core/ports.ts'
-import type { Claim } from '../../src/core/record.ts'
+import type { AcceptOutcome, Claim, ClaimOutcome, ClaimRequest, KeyRecord, OnOrphan } from '../../src/core/record.ts'
 import { MemoryKeyStore } from '../support/memory-key-store.ts'
-import { ACT, completion, event, HeldClock, keptReply, LEASE_MS, readable, readableEvents, request, RETENTION_MS, type KeyStoreHarness } from './situation.ts'
+import { MemoryOutboxStore } from '../support/memory-outbox-store.ts'
+import { ALL } from './outbox/situation.ts'
+import { ACT, beginning, completion, event, giveUp, HeldClock, keptReply, LEASE_MS, OWNER, readable, readableEvents, request, RETENTION_MS, work, type KeyStoreHarness, type OpenStore } from './situation.ts'
 
 /** One call on some key as some holder; `fence` is what that holder believes. */
 type Step =
   | { readonly call: 'claim', readonly key: string, readonly holder: string, readonly take: boolean, readonly print: number }
+  | { readonly call: 'accept', readonly key: string, readonly holder: string, readonly print: number, readonly quota: number }
+  | { readonly call: 'begin', readonly key: string, readonly holder: string, readonly take: boolean, readonly right: boolean }
+  | { readonly call: 'give-up' | 'redrive' | 'discard' }
   | { readonly call: 'renew' | 'complete' | 'release' | 'abandon', readonly key: string, readonly holder: string, readonly fence: number }
   | { readonly call: 'resolve-completed' | 'resolve-not-executed', readonly key: string, readonly fence: number, readonly audited: boolean }
   | { readonly call: 'evict' | 'forget' | 'flag', readonly key: string }
@@ -16,10 +22,13 @@ type Step =
 
 const key = constantFrom('a', 'b')
 const holder = constantFrom('1', '2', '3')
-const fence = integer({ min: 1, max: 3 })
+const fence = integer({ min: 1, max: 4 })
 const steps: Arbitrary<Step[]> = array(oneof(
   { weight: 4, arbitrary: record({ call: constant('claim' as const), key, holder, take: boolean(), print: integer({ min: 1, max: 8 }) }) },
-  { weight: 5, arbitrary: record({ call: constantFrom('renew' as const, 'complete' as const, 'release' as const, 'abandon' as const), key, holder, fence }) },
+  { weight: 3, arbitrary: record({ call: constant('accept' as const), key, holder, print: integer({ min: 1, max: 8 }), quota: integer({ min: 0, max: 3 }) }) },
+  { weight: 4, arbitrary: record({ call: constant('begin' as const), key, holder, take: boolean(), right: boolean() }) },
+  { weight: 1, arbitrary: record({ call: constantFrom('give-up' as const, 'redrive' as const, 'discard' as const) }) },
+  { weight: 6, arbitrary: record({ call: constantFrom('renew' as const, 'complete' as const, 'release' as const, 'abandon' as const), key, holder, fence }) },
   { weight: 1, arbitrary: record({ call: constantFrom('resolve-completed' as const, 'resolve-not-executed' as const), key, fence, audited: boolean() }) },
   { weight: 1, arbitrary: record({ call: constantFrom('evict' as const, 'forget' as const, 'flag' as const), key }) },
   { weight: 1, arbitrary: record({ call: constantFrom('reap' as const, 'sweep' as const) }) },
@@ -29,16 +38,19 @@ const steps: Arbitrary<Step[]> = array(oneof(
 export function modelContract(suite: Test, harness: KeyStoreHarness): void {
   suite.test('any sequence of calls is answered as the machine of the core says', async (t) => {
     await assert(asyncProperty(steps, async (sequence) => {
-      const { store, clock, committedEvents, close } = await harness.open()
+      const { store, outbox, clock, committedEvents, close } = await harness.open()
       try {
         const modelClock = new HeldClock()
-        const model = new MemoryKeyStore(modelClock)
+        const modelOutbox = new MemoryOutboxStore(modelClock)
+        const model = new MemoryKeyStore(modelClock, undefined, modelOutbox)
         for (const [n, step] of sequence.entries()) {
           if (step.call === 'advance') for (const each of [clock, modelClock]) each.advance(step.byMs)
-          else t.strictSame(await take(store, step, n), await take(model, step, n), JSON.stringify(step))
+          else t.strictSame(await take({ store, outbox }, step, n), await take({ store: model, outbox: modelOutbox }, step, n), JSON.stringify(step))
         }
         t.strictSame(await store.census(), await model.census())
         t.strictSame(await store.audit(100), await model.audit(100))
+        t.strictSame(await outbox.audit(100), await modelOutbox.audit(100))
+        t.strictSame(idsOf(await store.find({ state: 'accepted' }, 10)), idsOf(await model.find({ state: 'accepted' }, 10)))
         t.strictSame(readableEvents(await committedEvents()), readableEvents(model.events))
         if (!t.passing()) throw new Error('the store and the machine differ')
       } finally {
@@ -48,24 +60,34 @@ export function modelContract(suite: Test, harness: KeyStoreHarness): void {
   })
 }
 
+type Both = Pick<OpenStore, 'store' | 'outbox'>
+
 /** The call's outcome, and what is stored under its key then. */
-async function take(store: KeyStore, step: Exclude<Step, { call: 'advance' }>, n: number): Promise<unknown> {
+async function take(both: Both, step: Exclude<Step, { call: 'advance' }>, n: number): Promise<unknown> {
   const { id } = request('key' in step ? step.key : 'none', '1')
-  return [await call(store, step, id, n), await stored(store, id)]
+  return [await call(both, step, id, n), await stored(both.store, id)]
 }
 
-async function call(store: KeyStore, step: Exclude<Step, { call: 'advance' }>, id: string, n: number): Promise<unknown> {
+async function call({ store, outbox }: Both, step: Exclude<Step, { call: 'advance' }>, id: string, n: number): Promise<unknown> {
   switch (step.call) {
     case 'reap': return store.reap(10)
     case 'sweep': return store.sweep(10)
-    case 'claim': {
-      const outcome = await store.claim(request(step.key, step.holder, {
-        operationRef: `operation-${n}`,
-        fingerprint: step.print === 1 ? 'another print' : 'the usual print',
-        onOrphan: step.take ? { kind: 'take', withinMs: 10 * LEASE_MS } : { kind: 'hold' },
-      }))
-      return outcome.kind === 'replay' ? { ...outcome, reply: readable(outcome.reply) } : outcome
+    case 'claim': return told(await store.claim(wishOf(step, n, step.take)))
+    case 'accept': {
+      const wish = wishOf(step, n, false)
+      return told(await store.accept(wish, work(wish, OWNER, { quota: step.quota })))
     }
+    case 'begin': {
+      const [found] = await store.find({ id }, 1)
+      const wanted = beginning(request(step.key, '1'), step.holder, onOrphan(step.take))
+      return store.begin({ ...wanted, operationRef: step.right ? found?.operationRef ?? 'nobody\'s' : 'another' })
+    }
+    case 'give-up': {
+      await giveUp(outbox)
+      return outbox.census([OPERATIONS_SINK])
+    }
+    case 'redrive': return outbox.redrive(ALL, 1, ACT)
+    case 'discard': return outbox.discard(ALL, 1, ACT)
     case 'renew': return store.renew([{ claim: claimOf(step), leaseMs: LEASE_MS }])
     case 'complete': return store.complete(claimOf(step), completion(`reply ${n}`, [event(`event-${n}`)]))
     case 'release': return store.release(claimOf(step))
@@ -77,6 +99,22 @@ async function call(store: KeyStore, step: Exclude<Step, { call: 'advance' }>, i
     case 'flag': return store.flag(id)
     default: return step satisfies never
   }
+}
+
+function wishOf({ key: name, holder: who, print }: { readonly key: string, readonly holder: string, readonly print: number }, n: number, takes: boolean): ClaimRequest {
+  return request(name, who, { operationRef: `operation-${n}`, fingerprint: print === 1 ? 'another print' : 'the usual print', onOrphan: onOrphan(takes) })
+}
+
+function onOrphan(takes: boolean): OnOrphan {
+  return takes ? { kind: 'take', withinMs: 10 * LEASE_MS } : { kind: 'hold' }
+}
+
+function told(outcome: ClaimOutcome | AcceptOutcome): unknown {
+  return outcome.kind === 'replay' ? { ...outcome, reply: readable(outcome.reply) } : outcome
+}
+
+function idsOf(records: readonly KeyRecord[]): string[] {
+  return records.map(({ id }) => id).toSorted()
 }
 
 function claimOf({ key: name, holder: who, fence: believed }: { readonly key: string, readonly holder: string, readonly fence: number }): Claim {

@@ -92,6 +92,14 @@ export async function begun(store: KeyStore, wish: ClaimRequest, holder: string)
   return outcome.claim
 }
 
+/** Whatever waits to be executed becomes a dead letter. */
+export async function giveUp(outbox: OutboxStore): Promise<void> {
+  const leadership = await outbox.lead(OPERATIONS_SINK, 'relay-1', 1_000_000_000_000)
+  if (leadership.kind !== 'leading') throw new Error('somebody else leads')
+  const { events } = await outbox.take({ sink: OPERATIONS_SINK, after: null, lanes: 100, perLane: 1, bytes: 10_000_000, busy: [] })
+  await outbox.settle(leadership.lead, events.map(({ row }) => ({ kind: 'dead', row, cause: 'given up', blocks: true })))
+}
+
 export function keptReply(text: string): StoredReply {
   return {
     kind: 'kept',

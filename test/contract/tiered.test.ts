@@ -14,8 +14,9 @@ import { MemoryOutboxStore } from '../support/memory-outbox-store.ts'
 import { NotedJournal, NotedMeter } from '../support/quiet.ts'
 import { needs } from '../support/services/needs.ts'
 import { startRedis } from '../support/services/redis.ts'
+import { acceptedWorkContract } from './accepted-work.ts'
 import { keyStoreContract } from './key-store.ts'
-import { HeldClock } from './situation.ts'
+import { HeldClock, type KeyStoreHarness } from './situation.ts'
 
 /*
  * The contract over all tiers, with everything sealed. What was completed is in Redis before the next call, so that claims
@@ -27,7 +28,7 @@ const redis = await startRedis(t)
 const target = parseRedisUrl(redis.url)
 let fromRedis = 0
 
-keyStoreContract(t, {
+const harness: KeyStoreHarness = {
   async open() {
     await redis.command('FLUSHALL')
     const clock = new HeldClock()
@@ -57,7 +58,10 @@ keyStoreContract(t, {
       },
     }
   },
-})
+}
+
+keyStoreContract(t, harness)
+acceptedWorkContract(t, harness)
 
 t.test('many of these answers came from Redis', (t) => {
   t.ok(fromRedis > 10, `${fromRedis} did`)

@@ -1,11 +1,10 @@
 import type { Test } from 'tap'
 import { OPERATIONS_SINK } from '../../src/core/operations.ts'
-import type { OutboxStore } from '../../src/core/outbox-ports.ts'
 import type { KeyStore } from '../../src/core/ports.ts'
 import type { Claim, ClaimRequest } from '../../src/core/record.ts'
 import { nothingIsWritten } from './accepted.ts'
-import { ALL, EVERYTHING, led } from './outbox/situation.ts'
-import { ACT, beginning, begun, claimed, completion, event, keptReply, LEASE_MS, readable, readableEvents, request, RETENTION_MS, START_MS, work, type KeyStoreHarness } from './situation.ts'
+import { ALL } from './outbox/situation.ts'
+import { ACT, beginning, begun, claimed, completion, event, giveUp, keptReply, LEASE_MS, readable, readableEvents, request, RETENTION_MS, START_MS, work, type KeyStoreHarness } from './situation.ts'
 
 /** How accepted work ends otherwise than by its execution: what goes with it, and what stays. */
 export function workEndsContract(suite: Test, harness: KeyStoreHarness): void {
@@ -16,7 +15,7 @@ export function workEndsContract(suite: Test, harness: KeyStoreHarness): void {
       const [wish, other] = [request('a', '1', { outbox: 'a draft' }), request('b', '1')]
       for (const each of [wish, other]) await store.accept(each, work(each))
       const claim = await inDoubt(store, wish)
-      if (given === 'was given up') await bury(outbox)
+      if (given === 'was given up') await giveUp(outbox)
       clock.advance(RETENTION_MS)
       t.equal(await store.resolve(wish.id, claim.fence, { as: 'completed', reply: keptReply('found'), events: [event('evt')] }, ACT), 'written')
       const at = START_MS + RETENTION_MS
@@ -36,7 +35,7 @@ export function workEndsContract(suite: Test, harness: KeyStoreHarness): void {
       const wish = request('a', '1', { probe: 'a probe', outbox: 'a draft' })
       await store.accept(wish, work(wish))
       const claim = await inDoubt(store, wish)
-      if (given === 'was given up') await bury(outbox)
+      if (given === 'was given up') await giveUp(outbox)
       t.equal(await store.resolve(wish.id, claim.fence, { as: 'not-executed', operationRef: 'another' }, ACT), 'fenced')
       t.equal(await store.resolve(wish.id, claim.fence, { as: 'not-executed', operationRef: wish.operationRef }, ACT), 'written')
       t.equal(await store.resolve(wish.id, claim.fence, { as: 'not-executed', operationRef: wish.operationRef }, ACT), 'fenced')
@@ -73,7 +72,7 @@ export function workEndsContract(suite: Test, harness: KeyStoreHarness): void {
       t.teardown(close)
       const [wish, other] = [request('a', '1'), request('b', '1')]
       for (const each of [wish, other]) await store.accept(each, work(each))
-      if (state === 'waits, given up') await bury(outbox)
+      if (state === 'waits, given up') await giveUp(outbox)
       if (state === 'is in doubt') await inDoubt(store, wish)
       if (state === 'is in flight, and its lease ended' || state === 'is completed, before the relay heard of it') {
         const claim = await begun(store, wish, '2')
@@ -102,7 +101,7 @@ export function workEndsContract(suite: Test, harness: KeyStoreHarness): void {
     for (const wish of wishes) await store.accept(wish, work(wish))
     const [doubtful, flight] = [await inDoubt(store, doubt), await begun(store, flying, '2')]
     await store.complete(await begun(store, done, '2'), completion('done'))
-    await bury(outbox)
+    await giveUp(outbox)
     await outbox.redrive({ ...ALL, id: kept.operationRef }, 1, ACT)
     t.equal(await outbox.discard({ ...ALL, lane: 'no such lane' }, 10, ACT), 0)
     t.equal((await store.find({ state: 'accepted' }, 10)).length, 2)
@@ -134,7 +133,7 @@ export function workEndsContract(suite: Test, harness: KeyStoreHarness): void {
     for (const wish of wishes) await store.accept(wish, work(wish))
     const namesake = { ...event(wishes[29]?.operationRef ?? ''), flaw: null }
     await store.complete(await claimed(store, request('plain', '1')), completion('done', [{ ...event('flawed'), flaw: 'no lane' }, { ...namesake, id: 'sound' }]))
-    await bury(outbox)
+    await giveUp(outbox)
     t.equal(await outbox.discard({ ...ALL, sink: 'payments' }, 10, ACT), 1)
     t.equal((await store.find({ state: 'accepted' }, 100)).length, 30)
     t.equal(await outbox.discard(ALL, 20, ACT), 20)
@@ -149,11 +148,4 @@ async function inDoubt(store: KeyStore, wish: ClaimRequest): Promise<Claim> {
   const claim = await begun(store, wish, '2')
   await store.abandon(claim, 'connection-lost', 1)
   return claim
-}
-
-/** Gives up whatever waits for its execution. */
-async function bury(outbox: OutboxStore): Promise<void> {
-  const lead = await led(outbox, 'relay-1', OPERATIONS_SINK)
-  const { events } = await outbox.take({ ...EVERYTHING, sink: OPERATIONS_SINK })
-  await outbox.settle(lead, events.map(({ row }) => ({ kind: 'dead', row, cause: 'given up', blocks: true })))
 }

@@ -1,19 +1,20 @@
 import type { KeyStore } from '../../src/core/ports.ts'
 import { StoreUnavailable } from '../../src/core/ports.ts'
 import type { Completion } from '../../src/core/record.ts'
-import { claimed, event, HeldClock, readable, request, RETENTION_MS } from '../contract/situation.ts'
+import { beginning, begun, claimed, event, HeldClock, OWNER, readable, request, RETENTION_MS, work } from '../contract/situation.ts'
 import { open } from './folder.ts'
 
 export const SECRET = 'the secret of this installation'
 
 /** What each key was acknowledged to be. */
-export type Acknowledged = ReadonlyMap<string, 'busy' | 'uncertain' | Completion['reply']>
+type Truth = 'busy' | 'uncertain' | 'accepted' | Completion['reply']
+export type Acknowledged = ReadonlyMap<string, Truth>
 
 /** Large enough that every tree has inner pages, bodies overflow, and swept ones leave a free list behind. */
 export async function inhabit(dataDir: string): Promise<{ readonly store: KeyStore, readonly acknowledged: Acknowledged }> {
   const clock = new HeldClock()
   const store = await open(dataDir, undefined, clock)
-  const acknowledged = new Map<string, 'busy' | 'uncertain' | Completion['reply']>()
+  const acknowledged = new Map<string, Truth>()
   await store.secret(SECRET)
   const settle = async (name: string, bodyBytes: number, retentionMs = RETENTION_MS): Promise<void> => {
     const reply = replyOf(name, bodyBytes)
@@ -31,6 +32,20 @@ export async function inhabit(dataDir: string): Promise<{ readonly store: KeySto
   await Promise.all(names('doubtful', 150).map(async (name) => {
     await store.abandon(await claimed(store, request(name, '1')), 'connection-lost', 1)
     acknowledged.set(name, 'uncertain')
+  }))
+  await Promise.all(names('waiting', 60).map(async (name) => {
+    const wish = request(name, '1', { outbox: 'x'.repeat(300) })
+    await store.accept(wish, work(wish))
+    acknowledged.set(name, 'accepted')
+  }))
+  await Promise.all(names('executed', 60).map(async (name, n) => {
+    const wish = request(name, '1')
+    await store.accept(wish, work(wish))
+    const claim = await begun(store, wish, '2')
+    const reply = replyOf(name, 30)
+    if (n % 3 === 0) await store.complete(claim, { reply, attempts: 1, events: [] })
+    if (n % 3 === 1) await store.abandon(claim, 'connection-lost', 1)
+    acknowledged.set(name, n % 3 === 0 ? reply : 'accepted')
   }))
   clock.advance(1)
   await store.sweep(100)
@@ -72,6 +87,16 @@ export async function interrogate(store: KeyStore, before: Acknowledged): Promis
     if (outcome === 'written') acknowledged.set(name, reply)
     judge(`completing ${name}`, outcome === undefined ? undefined : outcome === 'written')
   }))
+  await Promise.all(names('waiting', 40).map(async (name) => {
+    const outcome = await orUnavailable(() => store.begin(beginning(request(name, '1'), '2')))
+    judge(`beginning ${name}`, outcome === undefined ? undefined : outcome.kind === 'claimed' && outcome.claim.fence === 2 && outcome.outbox?.length === 300)
+  }))
+  await Promise.all(names('accepted', 20).map(async (name) => {
+    const wish = request(name, '1')
+    const outcome = await orUnavailable(() => store.accept(wish, work(wish, OWNER, { quota: 1000 })))
+    if (outcome?.kind === 'accepted') acknowledged.set(name, 'accepted')
+    judge(`accepting ${name}`, outcome === undefined ? undefined : outcome.kind === 'accepted' && outcome.fresh)
+  }))
   await Promise.all(names('new', 60).map(async (name) => {
     const outcome = await orUnavailable(() => store.claim(request(name, '1')))
     if (outcome?.kind === 'claimed') acknowledged.set(name, 'busy')
@@ -81,11 +106,12 @@ export async function interrogate(store: KeyStore, before: Acknowledged): Promis
   return { guesses, unavailable, answered }
 }
 
-async function ask(store: KeyStore, name: string, truth: 'busy' | 'uncertain' | Completion['reply']): Promise<boolean | undefined> {
+async function ask(store: KeyStore, name: string, truth: Truth): Promise<boolean | undefined> {
   return orUnavailable(async () => {
-    const outcome = await store.claim(request(name, 'asks again'))
+    const again = request(name, 'asks again')
+    const outcome = name.startsWith('waiting-1') ? await store.accept(again, work(again, OWNER, { quota: 0 })) : await store.claim(again)
     if (outcome.kind === 'replay') return typeof truth !== 'string' && JSON.stringify(readable(outcome.reply)) === JSON.stringify(readable(truth))
-    return outcome.kind === truth
+    return outcome.kind === truth && !('fresh' in outcome && outcome.fresh)
   })
 }
 

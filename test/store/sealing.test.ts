@@ -1,12 +1,16 @@
 import { test } from 'tap'
+import { OPERATIONS_SINK } from '../../src/core/operations.ts'
 import { readDraft } from '../../src/core/read-draft.ts'
 import { StoreUnavailable } from '../../src/core/ports.ts'
 import type { StoredReply } from '../../src/core/reply.ts'
 import { systemRandom } from '../../src/host/random.ts'
 import { Keyring } from '../../src/store/keyring.ts'
+import { sealedOutbox } from '../../src/store/sealed-outbox.ts'
 import { sealedReplies, sealedStore } from '../../src/store/sealing.ts'
-import { ACT, claimed, completion, HeldClock, keptReply, readable, request } from '../contract/situation.ts'
+import { EVERYTHING, led } from '../contract/outbox/situation.ts'
+import { ACT, beginning, claimed, completion, HeldClock, keptReply, LEASE_MS, readable, request, work } from '../contract/situation.ts'
 import { MemoryKeyStore } from '../support/memory-key-store.ts'
+import { MemoryOutboxStore } from '../support/memory-outbox-store.ts'
 import { MemoryReplies } from '../support/memory-replies.ts'
 import { NotedMeter } from '../support/quiet.ts'
 
@@ -82,6 +86,33 @@ test('a reply that an operator enters is sealed under the fence that its record 
   t.equal(await store.resolve(claim.id, claim.fence, { as: 'completed', reply: keptReply('found'), events: [] }, ACT), 'written')
   const outcome = await store.claim(request('a', '2'))
   t.strictSame(outcome.kind === 'replay' && readable(outcome.reply), readable(keptReply('found')))
+})
+
+test('what is accepted is sealed, request and all, and whoever begins it reads what was stored', async (t) => {
+  const clock = new HeldClock()
+  const outbox = new MemoryOutboxStore(clock)
+  const authority = new MemoryKeyStore(clock, undefined, outbox)
+  const [store, others] = [sealedStore(authority, ring(NEW)), sealedStore(authority, ring(OLD))]
+  const wish = request('a', '1', { probe: 'probe 4711', outbox: 'draft 4711' })
+  const payload = Buffer.from('Authorization: secret 4711')
+  await store.accept(wish, work(wish, undefined, { event: { ...work(wish).event, payload } }))
+  const stored = JSON.stringify([await authority.find({ id: wish.id }, 1), authority.events.map((event) => Buffer.from(event.payload).toString('latin1'))])
+  t.notOk(stored.includes('4711'))
+  await led(outbox, 'relay-1', OPERATIONS_SINK)
+  const { events } = await sealedOutbox(outbox, ring(NEW)).take({ ...EVERYTHING, sink: OPERATIONS_SINK })
+  t.strictSame(events.map((event) => Buffer.from(event.payload).toString()), [payload.toString()])
+  t.match(await store.find({ id: wish.id }, 1), [{ state: 'accepted', probe: 'probe 4711', outbox: 'draft 4711' }])
+  t.match(await store.begin(beginning(wish, '2')), { kind: 'claimed', outbox: 'draft 4711' })
+  t.match(await others.begin(beginning(wish, '2')), { kind: 'claimed', outbox: /^sealed:/ }, 'without its key it is no draft, and never passes for none')
+  clock.advance(LEASE_MS)
+  t.match(await store.begin(beginning(wish, '3')), { kind: 'uncertain', probe: 'probe 4711', outbox: 'draft 4711' })
+  t.match(await others.begin(beginning(wish, '3')), { kind: 'uncertain', probe: null, outbox: /^sealed:/ })
+  await store.complete({ id: wish.id, holder: beginning(wish, '2').holder, fence: 2 }, completion('reply 4711'))
+  t.notOk(JSON.stringify(await authority.find({ id: wish.id }, 1)).includes('4711'))
+  const replay = await store.accept(request('a', '4'), work(request('a', '4')))
+  t.strictSame(replay.kind === 'replay' && readable(replay.reply), readable(keptReply('reply 4711')))
+  const refused: unknown = await others.accept(request('a', '5'), work(request('a', '5'))).catch((error: unknown) => error)
+  t.ok(refused instanceof StoreUnavailable && refused.written === 'no')
 })
 
 test('in Redis what does not open is a miss', async (t) => {

@@ -3,7 +3,7 @@ import { StoreUnavailable, type KeyStore, type Remembered } from '../../src/core
 import type { Claim } from '../../src/core/record.ts'
 import { ReplyMemory } from '../../src/store/reply-memory.ts'
 import { tiered } from '../../src/store/tiered.ts'
-import { ACT, claimed, completion, HeldClock, keptReply, readable, request, RETENTION_MS } from '../contract/situation.ts'
+import { ACT, begun, claimed, completion, HeldClock, keptReply, readable, request, RETENTION_MS, work } from '../contract/situation.ts'
 import { MemoryKeyStore } from '../support/memory-key-store.ts'
 import { MemoryReplies } from '../support/memory-replies.ts'
 import { replaced } from '../support/shared-store.ts'
@@ -45,6 +45,20 @@ test('a completion that the authority refused, or did not keep, fills nothing', 
   const claim = await claimed(one.store, request('a', '1'))
   t.equal(await one.store.complete({ ...claim, fence: 9 }, completion('late')), 'fenced')
   t.equal(remote.kept.size, 0)
+})
+
+test('an accepted operation is replayed like any: the first one who asks fills Redis, whoever executed it', async (t) => {
+  const { remote, one, two } = scene()
+  const wish = request('a', '1')
+  t.match(await one.store.accept(wish, work(wish)), { kind: 'accepted', fresh: true })
+  t.match(await two.store.claim(request('a', '2')), { kind: 'accepted' })
+  await two.store.complete(await begun(two.store, wish, '3'), completion('the reply'))
+  t.equal(remote.kept.size, 0, 'only who claimed it knows what else belongs to the reply')
+  const again = request('a', '4')
+  const outcome = await one.store.accept(again, work(again))
+  t.strictSame([outcome.kind === 'replay' && readable(outcome.reply), remote.kept.size], [readable(keptReply('the reply')), 1])
+  t.strictSame(await two.store.claim(request('a', '5')), outcome)
+  t.strictSame([one.meter.hits, two.meter.hits], [['authority'], ['redis']])
 })
 
 test('Redis is asked only while it answers', async (t) => {

@@ -119,7 +119,7 @@ export function checksumOf(values: readonly (string | number | Uint8Array | null
   let text = ''
   let body: Uint8Array | undefined
   let last = from + OWNER_COLUMN
-  while (last >= from + PROBE_COLUMN && values[last] === null) last -= 1
+  while (last >= from + PROBE_COLUMN && (values[last] ?? null) === null) last -= 1
   for (let i = from; i <= last; i += 1) {
     const value = values[i]
     if (value instanceof Uint8Array) {

@@ -3,7 +3,7 @@ import t, { test } from 'tap'
 import { openPostgresStore, openPostgresStores } from '../../../src/store/postgres/key-store.ts'
 import { migrate } from '../../../src/store/postgres/migrate.ts'
 import { ALL, led, takenOne } from '../../contract/outbox/situation.ts'
-import { claimed, completion, event, request } from '../../contract/situation.ts'
+import { begun, claimed, completion, event, giveUp, request, work } from '../../contract/situation.ts'
 import { needs } from '../../support/services/needs.ts'
 import { postgresUrl } from '../../support/services/postgres.ts'
 import { connected, storeOptions } from './opened.ts'
@@ -50,6 +50,18 @@ test('an account with what the page says, and no more, can do all that a sidecar
   t.equal(await store.evict(a.id, act), 'evicted')
   t.equal(await store.forget(d.id, act), 'forgotten')
   t.equal((await store.audit(10)).length, 4)
+  const [executed, ended, given] = ['executed', 'ended', 'given'].map((name) => request(name, '1'))
+  if (executed === undefined || ended === undefined || given === undefined) throw new Error('three wishes')
+  for (const wish of [executed, ended, given]) t.match(await store.accept(wish, work(wish)), { kind: 'accepted', fresh: true })
+  t.equal(await store.release(await begun(store, executed, '2')), 'written')
+  t.equal(await store.complete(await begun(store, executed, '3'), completion('done')), 'written')
+  await store.abandon(await begun(store, ended, '2'), 'deadline', 1)
+  t.equal(await store.resolve(ended.id, 2, { as: 'not-executed', operationRef: null }, null), 'written')
+  await store.abandon(await begun(store, ended, '3'), 'deadline', 1)
+  t.equal(await store.resolve(ended.id, 4, { as: 'completed', ...completion('it was') }, null), 'written')
+  await giveUp(outbox)
+  t.equal(await outbox.discard(ALL, 10, act), 2, 'the one that was executed before its relay said so is among them')
+  t.equal((await store.find({ state: 'accepted' }, 10)).length, 0)
   const lead = await led(outbox)
   const { row } = await takenOne(outbox, 'e')
   t.equal(await outbox.settle(lead, [{ kind: 'retry', row, cause: 'status 500', afterMs: 0, counted: true }]), 'written')
@@ -62,7 +74,7 @@ test('an account with what the page says, and no more, can do all that a sidecar
   t.equal(await outbox.bring(reading, 'orders', { events: [], from: 'one', to: 'two' }), 'written')
   t.equal(await outbox.position('orders'), 'two')
   await outbox.resign(lead)
-  t.equal((await outbox.audit(10)).length, 1)
+  t.equal((await outbox.audit(10)).length, 3)
   for (const task of [outbox.census([]), outbox.deadLetters(ALL, 1, null), outbox.arrivals('payments', 1, 1)]) await task
   for (const task of [store.reap(10), store.sweep(10), store.census(), store.find({ state: 'uncertain' }, 1)]) t.ok(await task)
 })

@@ -20,11 +20,13 @@ with asked as (
     from asked a
    where k.id = any (array[a.id]) and k.state = 'completed' and a.now - k.retain_until >= 0 and a.room
   returning a.n
+), judged as (
+  select asked.*, n in (select n from accepted) as fresh from asked
 ), committed as (
   insert into {schema}.outbox_event (id, sink, lane, type, payload, committed_at, dead_at, cause, unbuilt)
   select a.event, a.sink, a.lane, a.type, substring($15::bytea from a.place for a.length), a.now,
          case when a.flaw is not null then a.now end, a.flaw, a.flaw is not null
-    from asked a where a.n in (select n from accepted) order by a.n
+    from judged a where a.fresh order by a.n
   on conflict (id) do nothing
 )
 select n from accepted

@@ -24,13 +24,13 @@ with asked as (
     from asked where room
   on conflict (id) do nothing
   returning id
-), fresh as (
-  select n from asked where id in (select id from inserted)
+), judged as (
+  select asked.*, id in (select id from inserted) as fresh from asked
 ), committed as (
   insert into {schema}.outbox_event (id, sink, lane, type, payload, committed_at, dead_at, cause, unbuilt)
   select a.event, a.sink, a.lane, a.type, substring($15::bytea from a.place for a.length), a.now,
          case when a.flaw is not null then a.now end, a.flaw, a.flaw is not null
-    from asked a where a.n in (select n from fresh) order by a.n
+    from judged a where a.fresh order by a.n
   on conflict (id) do nothing
 )
 select n, verdict, retain_until, operation_ref, fence,
@@ -65,6 +65,6 @@ select n, verdict, retain_until, operation_ref, fence,
              when k.state = 'in_flight' then 'expire'
              else 'uncertain'
            end as verdict
-      from (select asked.*, n in (select n from fresh) as fresh from asked offset 0) a
+      from judged a
       left join lateral (select * from {schema}.key_record r where r.id = a.id and not a.fresh limit 1) k on true
-  ) judged
+  ) told

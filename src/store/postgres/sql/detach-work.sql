@@ -4,7 +4,7 @@
 with locked as (
   select k.id, k.state from {schema}.key_record k
    where k.operation_ref = any ($1::text[]) and k.accepted_at is not null
-   order by k.id for update
+     for update
 )
 update {schema}.key_record k set accepted_at = null, owner = null
  where k.id = any (array(select id from locked where state in ('in_flight', 'uncertain'))) and k.state in ('in_flight', 'uncertain')
