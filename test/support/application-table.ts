@@ -35,7 +35,8 @@ export async function applicationTable(t: Pick<Test, 'teardown'>, ddl = DEBEZIUM
     async reader(columns, table = 'public.outbox') {
       const database = new URL(url).pathname.slice(1)
       const role = `reader_${database}`
-      await owner.query(`create role ${role} login password 'p'; grant connect on database "${database}" to ${role}; grant usage on schema public to ${role}; grant select (${columns}) on ${table} to ${role}`)
+      // PostgreSQL 14 lets everybody create tables in there, whatever a role was granted
+      await owner.query(`revoke create on schema public from public; create role ${role} login password 'p'; grant connect on database "${database}" to ${role}; grant usage on schema public to ${role}; grant select (${columns}) on ${table} to ${role}`)
       const own = new URL(url)
       own.username = role
       own.password = 'p'

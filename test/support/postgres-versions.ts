@@ -11,7 +11,7 @@ import { startPostgres } from './services/postgres.ts'
  */
 
 const VERSIONS = ['14.23.0-beta.17', '15.18.0-beta.17', '16.14.0-beta.17', '17.10.0-beta.17', '18.4.0-beta.17']
-const FILES = ['test/contract/postgres.test.ts', 'test/contract/postgres-partitioned.test.ts', 'test/store/postgres/migrations.test.ts', 'test/store/postgres/plans.test.ts']
+const FILES = ['test/contract/postgres.test.ts', 'test/contract/postgres-partitioned.test.ts', 'test/store/postgres/migrations.test.ts', 'test/store/postgres/plans.test.ts', 'test/source/postgres-table.test.ts', 'test/source/concurrent.test.ts']
 
 const asked = process.argv.slice(2)
 const results: string[] = []
