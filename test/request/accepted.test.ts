@@ -99,6 +99,7 @@ test('the events of the route leave with the completion', async (t) => {
 const RELEASED: readonly (readonly [string, AttemptOutcome, Executed])[] = [
   ['429', { kind: 'refused', reply: whole(429, ['Retry-After', '7']) }, { kind: 'released', cause: 'the upstream answered 429', blame: 'event', notBeforeMs: 7000 }],
   ['503', { kind: 'refused', reply: whole(503, ['Retry-After', '7']) }, { kind: 'released', cause: 'the upstream answered 503', blame: 'sink', notBeforeMs: 7000 }],
+  ['503 for a year, which would keep everything that waits', { kind: 'refused', reply: whole(503, ['Retry-After', '31536000']) }, { kind: 'released', cause: 'the upstream answered 503', blame: 'sink', notBeforeMs: 3_600_000 }],
   ['401', { kind: 'answered', reply: whole(401) }, { kind: 'released', cause: 'the upstream answered 401', blame: 'event', notBeforeMs: null }],
   ['no connection', { kind: 'not_sent', cause: 'connect-refused' }, { kind: 'released', cause: 'not sent: connect-refused', blame: 'sink', notBeforeMs: null }],
   ['a deadline before it was sent', { kind: 'aborted', by: 'deadline', sent: false }, { kind: 'released', cause: 'ended before it was sent: deadline', blame: 'sink', notBeforeMs: null }],
