@@ -6,6 +6,10 @@ import type { Bell } from './relay/bell.ts'
 import { CensusReading } from './relay/census-reading.ts'
 import { Relay } from './relay/relay.ts'
 import type { RelayMetrics } from './telemetry/relay-metrics.ts'
+import { Rounds } from './upkeep/rounds.ts'
+
+/** Another process may accept by an older configuration, and stop with work left: then it waits for so long at most. A look costs what a scrape does. */
+const LOOK_EVERY_MS = 30_000
 
 export interface RelaysDependencies {
   readonly store: OutboxStore
@@ -35,11 +39,14 @@ interface Running {
 export class Relays {
   readonly #deps: RelaysDependencies
   readonly #running = new Map<string, Running>()
+  readonly #looks: Rounds
   #executor: Executor | null = null
+  #operations: OperationsSettings | null = null
   #stopped = false
 
   constructor(deps: RelaysDependencies) {
     this.#deps = deps
+    this.#looks = new Rounds(deps.clock, () => LOOK_EVERY_MS, () => this.#lookForWork())
     const census = new CensusReading(deps.store, () => [...this.#running.keys()], deps.clock)
     deps.meter.readFrom(() => census.read())
   }
@@ -54,6 +61,8 @@ export class Relays {
   /** From now on what was accepted is executed. */
   async execute(executor: Executor, { operations, accepts }: Pick<Wanted, 'operations' | 'accepts'>): Promise<void> {
     this.#executor = executor
+    this.#operations = operations
+    this.#looks.start()
     if (!await this.#executes(accepts)) return
     await this.#start(operationsSink(operations))
     this.#deps.meter.sinks([...this.#running.keys()])
@@ -62,21 +71,17 @@ export class Relays {
   /** Begins nothing more that was accepted. Resolves when what is under way has ended and is written, within the grace. */
   async stopExecuting(graceMs: number): Promise<void> {
     this.#executor = null
-    await this.#stop(OPERATIONS_SINK, graceMs)
+    await Promise.all([this.#stop(OPERATIONS_SINK, graceMs), this.#looks.stop()])
   }
 
   /** What has changed stops and starts anew, what is gone stops, and everything else goes on undisturbed. One that cannot be made is told of. */
   async adopt({ sinks: configured, operations, accepts }: Wanted): Promise<void> {
+    this.#operations = operations
     const sinks = await this.#executes(accepts) ? [...configured, operationsSink(operations)] : configured
     const wanted = new Map(sinks.map((settings) => [settings.name, settings]))
     for (const [name, { text }] of [...this.#running]) if (text !== textOf(wanted.get(name))) await this.#stop(name)
     for (const settings of sinks) {
-      if (this.#running.has(settings.name) || this.#stopped) continue
-      try {
-        await this.#start(settings)
-      } catch (error) {
-        this.#deps.journal.error('sink.refused', { sink: settings.name, error: error instanceof Error ? error.message : 'unknown' })
-      }
+      if (this.#mayStart(settings)) await this.#startOrTell(settings)
     }
     this.#deps.meter.sinks([...this.#running.keys()])
     void this.#warnOfOthers()
@@ -85,16 +90,36 @@ export class Relays {
   /** All at once: each lets its deliveries end and resigns. */
   async stop(): Promise<void> {
     this.#stopped = true
-    await Promise.all([...this.#running.keys()].map((name) => this.#stop(name)))
+    await Promise.all([...[...this.#running.keys()].map((name) => this.#stop(name)), this.#looks.stop()])
     this.#deps.bell.stop()
   }
 
   async #start(settings: SinkSettings): Promise<void> {
     const sink = await openSink(settings, this.#executor, this.#deps)
-    if (this.#stopped) return sink.close() // in the middle of a reload
+    if (!this.#mayStart(settings)) return sink.close() // in the middle of a reload
     const relay = new Relay({ ...this.#deps, sink, settings })
     this.#running.set(settings.name, { text: textOf(settings), sink, relay })
     relay.start()
+  }
+
+  async #startOrTell(settings: SinkSettings): Promise<void> {
+    try {
+      await this.#start(settings)
+    } catch (error) {
+      this.#deps.journal.error('sink.refused', { sink: settings.name, error: error instanceof Error ? error.message : 'unknown' })
+    }
+  }
+
+  #mayStart({ name }: SinkSettings): boolean {
+    return !this.#stopped && !this.#running.has(name) && (name !== OPERATIONS_SINK || this.#executor !== null)
+  }
+
+  async #lookForWork(): Promise<void> {
+    if (this.#operations === null || this.#running.has(OPERATIONS_SINK) || !await this.#executes(false)) return
+    const settings = operationsSink(this.#operations)
+    if (!this.#mayStart(settings)) return
+    await this.#startOrTell(settings)
+    this.#deps.meter.sinks([...this.#running.keys()])
   }
 
   async #stop(name: string, graceMs?: number): Promise<void> {

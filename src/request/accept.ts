@@ -13,7 +13,7 @@ import { accepted, acceptedReply, mismatch, incomparable, notClaimed, notConfirm
 import { claimRequest, draftOf, type ClaimDependencies } from './claim.ts'
 import { fingerprintUnder } from './compare.ts'
 import { isOver, type Completions } from './completion.ts'
-import { follow, type WaitDependencies } from './wait.ts'
+import { dropBody, follow, type WaitDependencies } from './wait.ts'
 
 /*
  * A request that is answered 202: stored with its key in one transaction, and executed afterwards (execute.ts).
@@ -96,7 +96,7 @@ function inTime(asking: Promise<Asked>, { policy: { claimWithinMs } }: Entry, { 
 /** The reply itself where the client waits long enough for it, else the place where it will be. */
 async function answered(entry: Entry, { operationRef, fresh }: Extract<AcceptOutcome, { kind: 'accepted' }>, { asked, waitMs }: Acceptance, { longestWaitMs }: OperationsSettings, deps: AcceptDependencies): Promise<Ending> {
   const grantedMs = deps.completions.takesMore ? Math.min(waitMs ?? 0, longestWaitMs) : 0
-  entry.call.forgetBody()
+  dropBody(entry)
   const found = await deps.completions.wait(entry.id, operationRef, grantedMs, (record) => isOver(record, entry.policy), () => entry.call.gone())
   if (found?.state === 'completed') return fresh ? acceptedReply(found, deps.clock.wallMs()) : replayed(found, entry, deps.clock.wallMs())
   return accepted(operationRef, fresh, asked, grantedMs)

@@ -1,4 +1,5 @@
 import type { AttemptOutcome, NotSentCause } from '../core/attempt.ts'
+import { without } from '../core/headers.ts'
 import type { Policy } from '../core/policy.ts'
 import type { KeyOutcome, Remembered } from '../core/ports.ts'
 import { problem, PROBLEMS } from '../core/problem.ts'
@@ -166,10 +167,19 @@ export function superseded(found: KeyRecord | undefined, asker: Asker, operation
   }
 }
 
+/** What says how long a reply may be kept between here and there: the upstream said it of an answer to a POST, and nobody keeps those. */
+const KEPT_BETWEEN: ReadonlySet<string> = new Set(['cache-control', 'expires', 'pragma', 'cdn-cache-control', 'surrogate-control'])
+
+/** Only its own client is given it (invariant I6), and a cache that has the answer to a GET asks nobody. */
+function keptNowhere(answer: Answer): Answer {
+  if (answer.kind !== 'replay') return answer
+  return { ...answer, reply: { ...answer.reply, headers: [...without(answer.reply.headers, KEPT_BETWEEN), 'Cache-Control', 'no-store'] } }
+}
+
 /** The stored reply of an operation that its own client asks for, or why there is none yet. */
 export function replyOfOperation({ record, policy, status }: Pick<Operation, 'record' | 'policy' | 'status'>, wallMs: number): Answer {
   const { operationRef } = record
-  if (record.state === 'completed') return replay(record.reply, operationRef, record.retainUntil - wallMs)
+  if (record.state === 'completed') return keptNowhere(replay(record.reply, operationRef, record.retainUntil - wallMs))
   if (record.state === 'uncertain') return unknown(policy, operationRef, record.cause)
   const detail = status === 'dead' ? 'its executions came to nothing, and somebody has to look at it; nothing was done' : 'it has not been executed yet; ask again'
   return { kind: 'problem', problem: problem('operation-unfinished', detail, { operationRef, retryAfterMs: status === 'dead' ? null : ASK_AGAIN_MS }) }

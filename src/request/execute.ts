@@ -61,6 +61,9 @@ const AGAIN_MS: Readonly<Record<Waiting, number>> = { 'busy': 1000, 'unsure': 30
 
 const SOONEST_MS = 1000
 
+/** Who asks for longer is asked again after an hour, as receivers are (sink/judge-reply.ts): one wrong number must not stop all that was accepted for a day. */
+const LONGEST_WAIT_MS = 3_600_000
+
 type Work = Sending & Asking & Pick<Entry, 'id'> & { readonly operationRef: string }
 
 /** For the one line per execution. */
@@ -186,7 +189,7 @@ function released(last: AttemptOutcome | undefined, told: Told, deps: ExecuteDep
   if (last === undefined) return later('busy', deps) // its lease was over before anything was sent
   told.cause = causeOf(last)
   if (last.kind === 'aborted' && last.by === 'shutdown') return later('draining', deps)
-  const notBeforeMs = askedToWaitMs(last, deps.clock.wallMs())
+  const notBeforeMs = Math.min(askedToWaitMs(last, deps.clock.wallMs()), LONGEST_WAIT_MS)
   const blame = last.kind === 'not_sent' || last.kind === 'aborted' || health(last) === 'ill' ? 'sink' : 'event'
   return { kind: 'released', cause: told.cause, blame, notBeforeMs: notBeforeMs === 0 ? null : notBeforeMs }
 }

@@ -90,7 +90,8 @@ function refusalOf(entry: Entry, flight: Flight, deps: WaitDependencies): Ending
   return flight.witness === entry.witness ? null : duplicateOf(inFlight(flight.operationRef), flight.operationRef)
 }
 
-function dropBody(entry: Entry): void {
+/** Who waits holds its connection and no body. */
+export function dropBody(entry: Entry): void {
   entry.body = NO_BODY
   entry.call.forgetBody()
 }

@@ -31,6 +31,16 @@ test('I6 no leak: a token that nobody verified is asked for again, whoever else 
   t.match(await askFor(sidecar, `${String(location)}/reply`, token(1)), { status: 201, body: 'secret' })
 })
 
+test('I6 no leak: what a cache between must not keep of the answer to a GET says so, whatever the upstream said of its answer to a POST', async (t) => {
+  const upstream = await scriptedUpstream(t, ({ socket }) => respond(socket, 200, 'secret', 'Cache-Control: public, max-age=3600', 'CDN-Cache-Control: max-age=60', 'Expires: Thu, 01 Jan 2099 00:00:00 GMT', 'ETag: "1"'))
+  const sidecar = await startForTest(t, upstream.origin, { yaml: yamlOf('') })
+  const { headers: { location } } = await post(sidecar, ONE)
+  await reached(sidecar, location, 'completed')
+  const reply = await askFor(sidecar, `${String(location)}/reply`)
+  t.match(reply, { status: 200, body: 'secret', headers: { 'cache-control': 'no-store', 'expires': undefined, 'cdn-cache-control': undefined, 'etag': '"1"' } })
+  t.match(await post(sidecar, ONE), { body: 'secret', headers: { 'cache-control': 'public, max-age=3600' } }, 'a repetition of the POST gets it as it was')
+})
+
 test('a verified token is asked for its subject, not for itself; while nobody can verify it, nobody is told', async (t) => {
   const upstream = await scriptedUpstream(t, ({ socket }) => respond(socket, 201, 'secret'))
   const key = await signingKey('k1')

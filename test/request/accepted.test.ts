@@ -4,7 +4,9 @@ import type { Executed } from '../../src/core/operations.ts'
 import { StoreUnavailable, type KeyStore, type UpstreamRequest } from '../../src/core/ports.ts'
 import type { KeyRecord } from '../../src/core/record.ts'
 import type { Route } from '../../src/core/route.ts'
-import type { Answer } from '../../src/request/call.ts'
+import { accept } from '../../src/request/accept.ts'
+import { admit, capture } from '../../src/request/admit.ts'
+import type { Answer, Call } from '../../src/request/call.ts'
 import { replacing } from '../chaos/sabotage.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { flowOver, type FlowOfOneProcess } from '../support/flow.ts'
@@ -99,6 +101,7 @@ test('the events of the route leave with the completion', async (t) => {
 const RELEASED: readonly (readonly [string, AttemptOutcome, Executed])[] = [
   ['429', { kind: 'refused', reply: whole(429, ['Retry-After', '7']) }, { kind: 'released', cause: 'the upstream answered 429', blame: 'event', notBeforeMs: 7000 }],
   ['503', { kind: 'refused', reply: whole(503, ['Retry-After', '7']) }, { kind: 'released', cause: 'the upstream answered 503', blame: 'sink', notBeforeMs: 7000 }],
+  ['503 for a year, which would keep everything that waits', { kind: 'refused', reply: whole(503, ['Retry-After', '31536000']) }, { kind: 'released', cause: 'the upstream answered 503', blame: 'sink', notBeforeMs: 3_600_000 }],
   ['401', { kind: 'answered', reply: whole(401) }, { kind: 'released', cause: 'the upstream answered 401', blame: 'event', notBeforeMs: null }],
   ['no connection', { kind: 'not_sent', cause: 'connect-refused' }, { kind: 'released', cause: 'not sent: connect-refused', blame: 'sink', notBeforeMs: null }],
   ['a deadline before it was sent', { kind: 'aborted', by: 'deadline', sent: false }, { kind: 'released', cause: 'ended before it was sent: deadline', blame: 'sink', notBeforeMs: null }],
@@ -296,3 +299,21 @@ test('a request that was served at once is never accepted, and keeps its answer'
 function whole(status: number, headers: readonly string[] = []) {
   return { kind: 'whole', reply: { status, headers: [...headers], body: new Uint8Array(), trailers: [] } } as const
 }
+
+test('a client that waits for the reply of what it sent holds its connection, and no body', async (t) => {
+  const { flow, clock, store } = await scene()
+  const call: Call = {
+    method: 'POST', target: '/v1/charges', fields: ['Authorization', 'Bearer one', 'Idempotency-Key', 'k1', 'Prefer', 'respond-async, wait=5'],
+    hop: { peer: '127.0.0.1', trusted: false, secure: false, httpVersion: '1.1', pseudonym: 'test', host: null, forwarded: false },
+    body: () => Promise.reject(new Error('it was read')), forgetBody: () => undefined, inform: () => undefined, gone: () => false,
+  }
+  const admitted = await admit(call, flow.routes, { verify: () => { throw new Error('no tokens here') }, close: () => Promise.resolve() })
+  if (admitted.kind !== 'guarded') throw new Error('not guarded')
+  const entry = capture({ kind: 'body', body: Buffer.alloc(1000) }, call, admitted, flow.deps)
+  if (entry.kind !== 'guarded') throw new Error('not captured')
+  const ending = accept(entry, { asked: true, waitMs: 5000 }, flow.deps)
+  await clock.advance(100)
+  t.equal(store.events.length, 1, 'it was accepted')
+  t.equal(entry.body.length, 0)
+  t.match(await ran(clock, ending, 500), { answer: { kind: 'accepted' } })
+})

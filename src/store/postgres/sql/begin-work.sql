@@ -2,7 +2,8 @@
 -- $1 now in ms, null for the database's clock; $2 ids, 32 bytes each, sorted, in the order of all arrays
 -- $3 operation refs, $4 holders, $5 leases in ms, $6 for how long after its first begin an orphan is taken, in ms; null to leave it
 -- The verdict is `begun`, what is answered from the row as it is (gone, completed, busy, uncertain), what another statement has to do first
--- (own, take, expire), or `again`: changed since the snapshot. The operation is compared in a way that its index cannot serve, as in claim-free.sql.
+-- (own, take, expire), or `again`: changed since the snapshot. `is not distinct from` is in no index: with `=` the plan that is made for an
+-- empty table looks through all operations instead of for the ids.
 with asked as (
   select substring($2::bytea from (a.n * 32 - 31)::int for 32) as id, a.*,
          coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint) as now

@@ -8,7 +8,8 @@ with named as (
    where e.dead_at is not null
      and e.row between (select first from named) and (select last from named) and ($5::text is null or e.sink = $5::text)
      and ($6::text is null or e.lane = $6::text) and ($7::text is null or e.type = $7::text)
-     and (e.sink <> $9::text or e.id = any ($10::text[]))
+     and (e.sink <> $9::text or (e.id = any ($10::text[])
+          and not exists (select from {schema}.key_record k where k.operation_ref = e.id and k.accepted_at is not null and k.state <> 'completed')))
    order by e.row limit $8::int
      for update skip locked
 ), discarded as (

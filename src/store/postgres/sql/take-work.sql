@@ -1,5 +1,5 @@
 -- Takes over executions that nobody holds any more, under a higher fence: the request will be sent again.
--- Parameters as in begin-work.sql. Returns those that were still to be taken.
+-- Parameters, and how operations are compared, as in begin-work.sql. Returns those that were still to be taken.
 with asked as (
   select substring($2::bytea from (a.n * 32 - 31)::int for 32) as id, a.*,
          coalesce($1::bigint, floor(date_part('epoch', now()) * 1000)::bigint) as now
