@@ -33,6 +33,8 @@ export interface WatchDependencies {
 const ALONE = { firstMs: 200, longestMs: 1000 } as const
 /** Words do the work; these looks only bound what a lost one, or a holder that died, costs. */
 const BEHIND_WORDS = { firstMs: 1000, longestMs: 4000 } as const
+/** Who begins to wait for what was last looked at longer ago than this has it looked at again: the word may have been lost, and the next poll may be later than he waits. */
+const OLD_SIGHT_MS = 1000
 
 interface Watched {
   readonly id: KeyId
@@ -44,11 +46,13 @@ interface Watched {
   /** a word came meanwhile */
   again: boolean
   polls: number
+  /** monotonic: when it was last looked at, or begun to be watched */
+  lookedAt: number
   /** it waits for its execution: nobody says a word of it before that has begun */
   queued: boolean
 }
 
-type Reason = 'begin' | 'word' | 'poll'
+type Reason = 'begin' | 'word' | 'poll' | 'late'
 
 export class Watch {
   /** by operation: another one under the same key is not what these wait for */
@@ -63,6 +67,7 @@ export class Watch {
   on(id: KeyId, operationRef: string, watcher: Watcher): () => void {
     const watched = this.#watched.get(operationRef) ?? this.#begin(id, operationRef)
     watched.watchers.add(watcher)
+    if (this.#deps.clock.monotonicMs() - watched.lookedAt > OLD_SIGHT_MS && !watched.attending) void this.#attend(watched, operationRef, 'late')
     return () => {
       watched.watchers.delete(watcher)
       if (watched.watchers.size === 0 && !watched.attending) this.#end(watched, operationRef)
@@ -89,7 +94,7 @@ export class Watch {
   }
 
   #begin(id: KeyId, operationRef: string): Watched {
-    const watched: Watched = { id, watchers: new Set(), unsubscribe: nothing, cancelPoll: nothing, flagged: false, attending: false, again: false, polls: 0, queued: false }
+    const watched: Watched = { id, watchers: new Set(), unsubscribe: nothing, cancelPoll: nothing, flagged: false, attending: false, again: false, polls: 0, lookedAt: this.#deps.clock.monotonicMs(), queued: false }
     this.#watched.set(operationRef, watched)
     watched.unsubscribe = this.#deps.wakeups?.wait(id, () => void this.#attend(watched, operationRef, 'word')) ?? nothing
     void this.#attend(watched, operationRef, 'begin')
@@ -116,6 +121,7 @@ export class Watch {
       let due = watched.again || reason !== 'begin' || !inFlight
       while (due && watched.watchers.size > 0) {
         watched.again = false
+        watched.lookedAt = this.#deps.clock.monotonicMs()
         const sight = await this.#look(watched.id)
         watched.queued = typeof sight === 'object' && sight.state === 'accepted'
         for (const watcher of [...watched.watchers]) watcher.see(sight)

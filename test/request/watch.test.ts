@@ -149,3 +149,22 @@ test('when the process stops, who waits is told that there is nothing more to se
   await clock.advance(10_000)
   t.strictSame(calls, ['flag'])
 })
+
+test('who begins to wait behind a word that was lost does not wait for the next poll', async (t) => {
+  let now = FLYING
+  const { clock, calls, watch, sights, leave } = await watching({ find: () => Promise.resolve([now]) })
+  await clock.advance(3100) // polls at 1 s and at 3 s; the next one at 7 s
+  t.strictSame([sights, calls], [[FLYING, FLYING], ['flag', 'find', 'find']])
+  const soon: Sight[] = []
+  const leaveSoon = watch.on('k', 'op-1', { see: (sight) => soon.push(sight), fail: (error) => { throw error } })
+  await clock.advance(0)
+  t.strictSame([soon, calls.length], [[], 3], 'it was looked at a moment ago')
+  now = DONE // and nobody says so
+  await clock.advance(1000)
+  const late: Sight[] = []
+  const leaveLate = watch.on('k', 'op-1', { see: (sight) => late.push(sight), fail: (error) => { throw error } })
+  t.strictSame(late, [], 'never in the caller\'s turn')
+  await clock.advance(0)
+  t.strictSame([late, soon, sights.at(-1)], [[DONE], [DONE], DONE])
+  for (const go of [leave, leaveSoon, leaveLate]) go()
+})
