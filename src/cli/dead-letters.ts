@@ -1,4 +1,5 @@
 import type { Environment } from '../config/substitute.ts'
+import { OPERATIONS_SINK } from '../core/operations.ts'
 import type { DeadLetter, DeadLetterFilter } from '../core/outbox.ts'
 import type { OutboxStore } from '../core/outbox-ports.ts'
 import type { Act } from '../core/record.ts'
@@ -37,6 +38,7 @@ async function perform(command: DeadLettersCommand, outbox: OutboxStore, output:
     case 'show': {
       const [letter] = await outbox.deadLetters({ ...ANY, id: command.id }, 1, null)
       if (letter === undefined) throw new Declined(`no dead letter has the id ${command.id}`)
+      if (letter.sink === OPERATIONS_SINK && command.payload !== 'untold') throw new Declined('what was accepted is stored with the credential of its client, and is shown to nobody')
       if (typeof command.payload === 'object') await writeNewFile(command.payload.file, letter.payload)
       const payload = command.payload === 'told' ? Buffer.from(letter.payload).toString('utf8') : null
       return say([...letterLines(letter), ...(payload === null ? [] : ['', payload])].join('\n'), { ...letterJson(letter), ...(payload === null ? {} : { payload }) })

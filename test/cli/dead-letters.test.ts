@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
@@ -60,6 +60,19 @@ test('dead letters are listed by filter, oldest first, and a list says that ther
   t.match(await ask('list', '--lane', 'nobody'), { code: EXIT.ok, said: 'there are no such dead letters' })
   t.match(await ask('list', '--limit', '2'), { complained: /more than these 2/ })
   t.match(JSON.parse((await ask('list', '--id', 'a1', '--json')).said), [{ id: 'a1', sink: 'payments', lane: 'a', attempts: 1, cause: 'status 422', unbuilt: false, payload_bytes: 11 }])
+})
+
+test('a request that was accepted is shown without what its client sent, whoever asks for it', async (t) => {
+  const { ask, folder } = await desk(t, event('op_1', { sink: 'operations', payload: Buffer.from('authorization: Bearer s3cret'), flaw: 'given up' }))
+  const shown = await ask('show', '--id', 'op_1')
+  t.match(shown, { code: EXIT.ok, said: /^id +op_1\nsink +operations\n/ })
+  const file = join(folder, 'payload')
+  for (const words of [['--payload'], ['--payload', '--json'], ['--payload-file', file]]) {
+    const declined = await ask('show', '--id', 'op_1', ...words)
+    t.not(declined.code, EXIT.ok)
+    t.notMatch(JSON.stringify([declined, shown]), 's3cret')
+  }
+  t.equal(existsSync(file), false)
 })
 
 test('one is shown with its history, and its payload only to who asks for it', async (t) => {
