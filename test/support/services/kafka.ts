@@ -112,6 +112,13 @@ export async function startKafka(t: Pick<Test, 'teardown'>, options: KafkaOption
   return broker
 }
 
+/** As base64url; never with `-` in front, which the tool would take for an option. */
+function clusterId(): string {
+  const bytes = randomBytes(16)
+  bytes[0] = (bytes[0] ?? 0) & 0x7f
+  return bytes.toString('base64url')
+}
+
 async function launch({ settings = {}, advertise, user }: KafkaOptions): Promise<KafkaBroker> {
   const jars = findKafka()
   if (jars === null) throw new Error('no Kafka: see needs()')
@@ -132,7 +139,7 @@ async function launch({ settings = {}, advertise, user }: KafkaOptions): Promise
   writeFileSync(file, `${Object.entries(lines).map(([name, value]) => `${name}=${value}`).join('\n')}\n`)
   const java = [...JVM, '-cp', jars.classPath]
   const scram = user === undefined ? [] : ['--add-scram', `SCRAM-SHA-512=[name=${user.name},password=${user.password}]`]
-  const formatted = spawnSync(jars.java, [...java, 'kafka.tools.StorageTool', 'format', '--standalone', '-t', randomBytes(16).toString('base64url'), '-c', file, ...scram], { encoding: 'utf8', cwd: folder, timeout: 30_000 })
+  const formatted = spawnSync(jars.java, [...java, 'kafka.tools.StorageTool', 'format', '--standalone', '-t', clusterId(), '-c', file, ...scram], { encoding: 'utf8', cwd: folder, timeout: 30_000 })
   if (formatted.status !== 0) throw new Error(`Kafka's storage was not formatted: ${formatted.stderr}${formatted.stdout}`)
   const at = { host: '127.0.0.1', port }
   const process = new ServerProcess({ name: 'Kafka', program: jars.java, args: [...java, 'kafka.Kafka', file], account: null, folder, probe: () => describeCluster(at), stopSignal: 'SIGKILL' })
