@@ -63,7 +63,7 @@ export class Load {
   }
 
   /**
-   * Asks every operation whose client comes back to its end at one address, and once more at another: the last word about
+   * Asks every operation whose client comes back to its end at one address, and then at another: the last word about
    * its key. Returns those that did not end.
    */
   async last(addresses: readonly string[], withinMs: number): Promise<Set<string>> {
@@ -75,8 +75,9 @@ export class Load {
       for (const [i, operation] of left) {
         const here = addresses[i % addresses.length] ?? ''
         const session: Session = { askings: Infinity, last: true, over: () => signal.aborted, address: () => here }
-        if (!await client.pursue(operation, session)) unended.add(operation.key)
-        await client.ask(addresses[(i + 1) % addresses.length] ?? '', operation)
+        const there = addresses[(i + 1) % addresses.length] ?? ''
+        // the other one may not have heard yet that its own settle was written, and says until then that it is in flight
+        for (const address of [here, there]) if (!await client.pursue(operation, { ...session, address: () => address })) unended.add(operation.key)
       }
     }))
     return unended
