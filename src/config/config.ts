@@ -45,7 +45,7 @@ export interface Config {
   readonly operations: OperationsSettings
   /** what the ids of the keys are made of */
   readonly keySpace: KeySpace
-  readonly accept: ReadonlySet<Accepted>
+  readonly accept: ReadonlySet<Consent>
   /** what all of this was made of: the file with flags and variables over it, and without defaults */
   readonly written: Document
   /** what is allowed and should be known, one sentence each */
@@ -53,7 +53,7 @@ export interface Config {
 }
 
 /** What happens only if the configuration says so in as many words. */
-export type Accepted = 'frees-old-keys'
+export type Consent = 'frees-old-keys'
 
 export interface PostgresConfig {
   /** has the password in it and is for connections only */

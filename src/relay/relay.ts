@@ -2,9 +2,10 @@ import { backoffMs } from '../core/backoff.ts'
 import { StoreUnavailable } from '../core/ports.ts'
 import type { OutboxStore } from '../core/outbox-ports.ts'
 import type { Bell } from './bell.ts'
+import { leadOrFollow } from './leadership.ts'
 import { Nudge } from './nudge.ts'
 import { Rounds, type RoundCounts, type RoundsDependencies } from './rounds.ts'
-import { Term, type TermEnd } from './term.ts'
+import type { Term, TermEnd } from './term.ts'
 
 /*
  * One sink's relay in one process. Every process of a fleet has one, and one of them leads.
@@ -24,8 +25,6 @@ const POLL_MS = 2000
 const APART_MS = 10
 /** Before the next try, after the store or the sink was not there. */
 const AGAIN = { baseMs: 500, capMs: 15_000, jitter: 'equal' } as const
-/** Followers look when the lease they saw has ended, and not all of them at once. */
-const FOLLOW_JITTER_MS = 250
 
 /** What the deliveries that are out may take when the relay stops; what has no end by then is sent again by the next leader. */
 const STOP_GRACE_MS = 3000
@@ -104,20 +103,9 @@ export class Relay {
   }
 
   /** Null after a while in which somebody else leads. */
-  async #granted(): Promise<Term | null> {
-    const { store, sink, settings, clock, random, bell } = this.#deps
-    const issuedAtMs = clock.monotonicMs()
-    const leadership = await store.lead(sink.name, this.#holder, settings.leaseMs)
-    switch (leadership.kind) {
-      case 'leading': return new Term(leadership.lead, issuedAtMs, { store, clock, random, leaseMs: settings.leaseMs })
-      case 'following': {
-        const deaf = bell.hearVacant(sink.name, () => this.#nudge.nudge())
-        if (!this.#stopping && this.#living !== null) await this.#nudge.wait(leadership.againMs + random.uniform() * FOLLOW_JITTER_MS)
-        deaf()
-        return null
-      }
-      default: return leadership satisfies never
-    }
+  #granted(): Promise<Term | null> {
+    const { sink, settings: { leaseMs } } = this.#deps
+    return leadOrFollow({ ...this.#deps, of: sink.name, leaseMs, holder: this.#holder, nudge: this.#nudge, follows: () => !this.#stopping && this.#living !== null })
   }
 
   async #lead(term: Term): Promise<TermEnd> {

@@ -6,8 +6,9 @@ import { sourceEvent } from '../core/source-event.ts'
 import { SourceTrouble, type SourceMeter, type SourceTable } from '../core/source-ports.ts'
 import type { SourceRow, SourceSettings } from '../core/source-settings.ts'
 import type { Bell } from './bell.ts'
+import { leadOrFollow } from './leadership.ts'
 import { Nudge } from './nudge.ts'
-import { Term } from './term.ts'
+import type { Term } from './term.ts'
 
 /*
  * Brings the rows of an application's own outbox table into ours. Every process of a fleet has one such reader for each source, and one of
@@ -37,7 +38,6 @@ export interface SourceDependencies {
 const AGAIN = { baseMs: 500, capMs: 15_000, jitter: 'equal' } as const
 /** While something missing holds up what is above it, it is looked for sooner; the longer it takes, the less often, since each look reads what is held up. */
 const HELD_POLL_MS = 40
-const FOLLOW_JITTER_MS = 250
 
 /** What one look has done; `more`: there is no reason to wait before the next one. */
 export interface Looked {
@@ -126,22 +126,14 @@ export class SourceReader {
     }
   }
 
-  async #granted(): Promise<Term | null> {
-    const { store, settings, clock, random, meter, bell } = this.#deps
-    const issuedAtMs = clock.monotonicMs()
-    const leadership = await store.lead(leaseOf(settings.name), this.#holder, settings.leaseMs)
-    switch (leadership.kind) {
-      case 'leading': return new Term(leadership.lead, issuedAtMs, { store, clock, random, leaseMs: settings.leaseMs })
-      case 'following': {
-        meter.reads(settings.name, 'following')
-        this.#behindSinceMs = null
-        const deaf = bell.hearVacant(leaseOf(settings.name), () => this.#nudge.nudge())
-        if (!this.#stopping) await this.#nudge.wait(leadership.againMs + random.uniform() * FOLLOW_JITTER_MS)
-        deaf()
-        return null
-      }
-      default: return leadership satisfies never
+  #granted(): Promise<Term | null> {
+    const { settings: { name, leaseMs }, meter } = this.#deps
+    const follows = (): boolean => {
+      meter.reads(name, 'following')
+      this.#behindSinceMs = null
+      return !this.#stopping
     }
+    return leadOrFollow({ ...this.#deps, of: leaseOf(name), leaseMs, holder: this.#holder, nudge: this.#nudge, follows })
   }
 
   async #lead(term: Term): Promise<void> {

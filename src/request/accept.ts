@@ -5,13 +5,11 @@ import { operationLane, OPERATIONS_SINK, type OperationsSettings } from '../core
 import { StoreUnavailable } from '../core/ports.ts'
 import type { AcceptedWork, AcceptOutcome, ClaimRequest } from '../core/record.ts'
 import { storedFields, storedRequest } from '../core/stored-request.ts'
-import { withWitness } from '../core/witness.ts'
 import type { Acceptance } from './acceptance.ts'
 import type { Entry } from './admit.ts'
 import { announce, type AnnounceDependencies } from './announce.ts'
 import { accepted, acceptedReply, mismatch, incomparable, notClaimed, notConfirmed, overQuota, replayed, type Ending } from './answer.ts'
-import { claimRequest, draftOf, type ClaimDependencies } from './claim.ts'
-import { fingerprintUnder } from './compare.ts'
+import { claimRequest, draftOf, requestUnder, type ClaimDependencies } from './claim.ts'
 import { isOver, type Completions } from './completion.ts'
 import { dropBody, follow, type WaitDependencies } from './wait.ts'
 
@@ -64,9 +62,9 @@ async function ask(entry: Entry, { quota }: OperationsSettings, deps: AcceptDepe
     if (outcome.kind === 'accepted' && outcome.fresh) announce([work.event], deps)
     if (outcome.kind !== 'mismatch') return outcome
     if (outcome.spec === request.spec) return { kind: 'differs', differs: differing(outcome.parts, request.parts), operationRef: outcome.operationRef }
-    const under = fingerprintUnder(outcome.spec, entry, deps.namespace)
+    const under = requestUnder(outcome.spec, request, entry, deps.namespace)
     if (under === undefined) return { kind: 'incomparable', operationRef: outcome.operationRef }
-    request = { ...request, fingerprint: under.digest, spec: under.spec, parts: withWitness(under.parts, entry.witness) }
+    request = under
   }
 }
 

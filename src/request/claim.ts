@@ -64,10 +64,16 @@ export async function claim(entry: Entry, draft: Draft | null, deps: ClaimDepend
     }
     if (outcome.kind !== 'mismatch') return outcome
     if (outcome.spec === request.spec) return { kind: 'mismatch', differs: differing(outcome.parts, request.parts), operationRef: outcome.operationRef }
-    const under = fingerprintUnder(outcome.spec, entry, deps.namespace)
+    const under = requestUnder(outcome.spec, request, entry, deps.namespace)
     if (under === undefined) return { kind: 'incomparable', operationRef: outcome.operationRef }
-    request = { ...request, fingerprint: under.digest, spec: under.spec, parts: withWitness(under.parts, entry.witness) }
+    request = under
   }
+}
+
+/** The same request as a record of this specification would have it; undefined for a specification that this version does not know. */
+export function requestUnder(spec: string, request: ClaimRequest, entry: Entry, namespace: Namespace): ClaimRequest | undefined {
+  const under = fingerprintUnder(spec, entry, namespace)
+  return under === undefined ? undefined : { ...request, fingerprint: under.digest, spec: under.spec, parts: withWitness(under.parts, entry.witness) }
 }
 
 type WithoutStore = Extract<Claimed, { kind: 'unavailable' | 'unprotected' }>
