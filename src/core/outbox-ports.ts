@@ -78,8 +78,12 @@ export interface Sink {
    * more, where the receiver can do that. Rejects with an Error whose message names no secret: then it is called again later.
    */
   begin(): Promise<void>
-  /** One delivery for each event, in order. Never rejects; `signal` ends it early, and then what is not known is retryable. */
-  deliver(batch: readonly Outgoing[], signal: AbortSignal): Promise<readonly Delivery[]>
+  /**
+   * One delivery for each event, in order. Never rejects; `signal` ends it early, and then what is not known is retryable. `maySend` is asked
+   * by a sink that waits before its first byte leaves, for a connection say, right before it does: after a standstill of the process the
+   * signal comes later than the connection.
+   */
+  deliver(batch: readonly Outgoing[], signal: AbortSignal, maySend?: () => boolean): Promise<readonly Delivery[]>
   /** Lets go of connections. May be called twice. */
   close(): Promise<void>
 }

@@ -147,7 +147,7 @@ export class Dispatch {
     this.#out += 1
     const batch = call.flatMap(({ events }) => events).map((event) => ({ ...event, attempt: event.attempts + 1 }))
     try {
-      const deliveries = await sink.deliver(batch, term.signal)
+      const deliveries = await sink.deliver(batch, term.signal, () => term.trusted)
       const durationMs = clock.monotonicMs() - startedAt
       meter.took(sink.name, durationMs)
       this.#tell(batch, deliveries, durationMs)

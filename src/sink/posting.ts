@@ -8,6 +8,15 @@ import { judgeReply } from './judge-reply.ts'
 /** What a receiver says to an event is read so far, for the sake of the connection, and dropped. */
 const MOST_REPLY_BYTES = 64 * 1024
 
+export interface PostingOptions {
+  /** for everything: a connection, the request, the reply */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+  /** see Sink.deliver */
+  readonly maySend: () => boolean
+  readonly clock: Clock
+}
+
 /*
  * One event on its way to a webhook, from undici's point of view a dispatch handler.
  *
@@ -20,6 +29,7 @@ export class Posting implements Dispatcher.DispatchHandler {
   readonly end: Promise<Delivery>
   readonly #clock: Clock
   readonly #signal: AbortSignal
+  readonly #maySend: () => boolean
   readonly #cancelTimer: () => void
   readonly #stopped = (): void => this.#giveUp('ended from our side before the receiver answered', 'unknown')
   #resolve!: (delivery: Delivery) => void
@@ -29,10 +39,11 @@ export class Posting implements Dispatcher.DispatchHandler {
   #replyBytes = 0
   #abort: ((reason?: Error) => void) | null = null
 
-  constructor(timeoutMs: number, signal: AbortSignal, clock: Clock) {
+  constructor({ timeoutMs, signal, maySend, clock }: PostingOptions) {
     this.end = new Promise((resolve) => { this.#resolve = resolve })
     this.#clock = clock
     this.#signal = signal
+    this.#maySend = maySend
     this.#cancelTimer = clock.after(timeoutMs, () => {
       if (this.#started) this.#giveUp(`no answer within ${timeoutMs} ms`, 'unknown')
       else this.#giveUp(`no connection within ${timeoutMs} ms`, 'sink')
@@ -41,6 +52,7 @@ export class Posting implements Dispatcher.DispatchHandler {
   }
 
   onConnect(abort: (reason?: Error) => void): void {
+    if (!this.#ended && !this.#maySend()) this.#giveUp('ended from our side before it was sent', 'unknown')
     if (this.#ended) {
       abort() // given up while it waited; nothing was written yet
       return

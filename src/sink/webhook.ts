@@ -53,14 +53,14 @@ export function openWebhookSink(name: string, settings: WebhookSettings, { clock
     atOnce: MOST_CONNECTIONS,
     settledFirst: false,
     begin: async () => undefined,
-    deliver: (batch, signal) => Promise.all(batch.map((event) => deliver(event, signal))),
+    deliver: (batch, signal, maySend = () => true) => Promise.all(batch.map((event) => deliver(event, signal, maySend))),
     close: () => pool.destroy(),
   }
 
-  function deliver({ id, payload }: Outgoing, signal: AbortSignal): Promise<Delivery> {
+  function deliver({ id, payload }: Outgoing, signal: AbortSignal, maySend: () => boolean): Promise<Delivery> {
     if (!SENDABLE_ID.test(id)) return Promise.resolve({ kind: 'refused', reason: 'its id cannot be a field of HTTP' })
     if (signal.aborted) return Promise.resolve(retryable('ended from our side before it was sent', 'unknown'))
-    const posting = new Posting(timeoutMs, signal, clock)
+    const posting = new Posting({ timeoutMs, signal, maySend, clock })
     const timestamp = String(Math.floor(clock.wallMs() / 1000))
     const signature = sign(id, timestamp, payload)
     const headers = [...fixed, 'webhook-id', id, 'webhook-timestamp', timestamp]

@@ -92,3 +92,14 @@ test('a delivery that was given up while it waited for its connection is not sen
   t.match(await next, DELIVERED)
   t.strictSame(receiver.received.map(({ headers }) => headers['webhook-id']), [second.id])
 })
+
+test('a connection that comes after the lead is lost, before anything has told of it, is not used', async (t) => {
+  const receiver = await startReceiver(t)
+  const sink = webhookTo(t, `http://hooks.example:${receiver.port}/`, {}, { lookup: (_name, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]) })
+  const [first, second] = [outgoing('a'), outgoing('b')]
+  let leads = false
+  t.match(await sink.deliver([first], new AbortController().signal, () => leads), [UNKNOWN])
+  leads = true
+  t.match(await sink.deliver([second], new AbortController().signal, () => leads), [DELIVERED])
+  t.strictSame(receiver.received.map(({ headers }) => headers['webhook-id']), [second.id])
+})
