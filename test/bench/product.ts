@@ -11,6 +11,8 @@ export interface ProductOptions {
   readonly name: string
   /** the group of the configuration; the embedded store without it */
   readonly store?: Readonly<Record<string, string>>
+  /** further groups of the configuration */
+  readonly more?: Readonly<Record<string, unknown>>
   /** another program with the same flags, in place of the built product */
   readonly program?: string
 }
@@ -22,12 +24,12 @@ const BUILT = resolve(import.meta.dirname, '../../dist/onceward.js')
 const SETTLED_AFTER_MS = 2000
 
 /** The product as a service manager would run it, its log in a file. */
-export async function startProduct(scene: Scene, { upstream, name, store = {}, program = BUILT }: ProductOptions): Promise<Product> {
+export async function startProduct(scene: Scene, { upstream, name, store = {}, more = {}, program = BUILT }: ProductOptions): Promise<Product> {
   const [logFile, configFile] = [join(scene.folder, `${name}.log`), join(scene.folder, `${name}.yaml`)]
   const log = openSync(logFile, 'w')
   writeFileSync(configFile, JSON.stringify({
     upstream: `http://127.0.0.1:${upstream.port}`, listen: '127.0.0.1:0', admin: { listen: '127.0.0.1:0' },
-    store: { data_dir: join(scene.folder, name), ...store },
+    store: { data_dir: join(scene.folder, name), ...store }, ...more,
   }))
   const child = spawn(process.execPath, [program, '--config', configFile], { stdio: ['ignore', log, 'inherit'] })
   closeSync(log)

@@ -40,7 +40,26 @@ export async function refusal(call: Promise<unknown>): Promise<StoreUnavailable>
 export async function waitFor(admin: Client, standby: string): Promise<void> {
   await admin.query(`alter system set synchronous_standby_names = '${standby}'`)
   await admin.query('select pg_reload_conf()')
-  await until(async () => (await admin.query<{ names: string }>("select current_setting('synchronous_standby_names') as names")).rows[0]?.names === standby)
+  await until(async () => await commitWaits(admin) === (standby !== ''))
+}
+
+/** Each backend reads the setting for itself, but none waits before the checkpointer has read it, too: only a commit can tell. */
+async function commitWaits(admin: Client): Promise<boolean> {
+  const { host, port, user = '', database = '' } = admin
+  const probe = new Client({ host, port, user, database })
+  probe.on('error', () => undefined)
+  await probe.connect()
+  const { rows: [own] } = await probe.query<{ pid: number }>('select pg_backend_pid() as pid')
+  let committed = false
+  const commit = probe.query("select pg_logical_emit_message(true, 'probe', '')").then(() => { committed = true }, () => undefined)
+  let waits = false
+  await until(async () => {
+    waits = (await admin.query("select from pg_stat_activity where pid = $1 and wait_event = 'SyncRep'", [own?.pid])).rows.length > 0
+    return waits || committed
+  })
+  await admin.query('select pg_terminate_backend($1)', [own?.pid])
+  await commit
+  return waits
 }
 
 /** Cancels every wait for a standby; resolves with how many there were. */
