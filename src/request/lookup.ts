@@ -67,18 +67,42 @@ async function find(operationRef: string, fields: Fields, gone: () => boolean, d
   const asker = await askerOf(fields, policy, deps)
   if (asker.kind === 'unavailable') return asker
   if (asker.kind === 'nobody' || ownerDigest(deps.namespace.secret, asker.identity) !== record.accepted.owner || asker.witness !== witnessOf(record.parts)) return NONE
-  const status = await statusOf(record, deps)
+  const standing = await statusOf(record, deps)
   const { waitMs } = preferencesOf(fields)
-  const moves = status.status === 'queued' || status.status === 'running'
-  const grantedMs = moves && deps.completions.takesMore ? Math.min(waitMs ?? 0, deps.operations.current.longestWaitMs) : 0
-  if (grantedMs === 0) return { kind: 'operation', operation: { route, policy, record, acceptedAt: record.accepted.at, ...status }, waitedMs: null }
-  await deps.completions.wait(record.id, operationRef, grantedMs, (seen) => isOver(seen, policy), gone)
-  const [later] = await deps.store.find({ operationRef }, 1)
-  if (later === undefined || later.accepted === null) return NONE
-  return { kind: 'operation', operation: { route, policy, record: later, acceptedAt: later.accepted.at, ...await statusOf(later, deps) }, waitedMs: grantedMs }
+  const grantedMs = moves(standing) && deps.completions.takesMore ? Math.min(waitMs ?? 0, deps.operations.current.longestWaitMs) : 0
+  if (grantedMs === 0) return { kind: 'operation', operation: { route, policy, record, acceptedAt: record.accepted.at, ...standing }, waitedMs: null }
+  const later = await whenStill({ record, policy, until: deps.clock.monotonicMs() + grantedMs, gone }, deps)
+  if (later === null) return NONE
+  return { kind: 'operation', operation: { route, policy, ...later }, waitedMs: grantedMs }
 }
 
 const NONE: Found = { kind: 'none' }
+
+/** No word comes of an operation that is given up, since its record stays as it is: so often who waits looks for that. */
+const DEATH_LOOK_MS = 2000
+
+interface Wait {
+  readonly record: KeyRecord
+  readonly policy: Policy
+  readonly until: number
+  readonly gone: () => boolean
+}
+
+/** The operation once nothing more becomes of it by itself, or as it stands when the wait is over; null if it is gone by then. */
+async function whenStill({ record: { id, operationRef }, policy, until, gone }: Wait, deps: LookupDependencies): Promise<Pick<Operation, 'record' | 'acceptedAt' | 'status' | 'cause'> | null> {
+  for (;;) {
+    const leftMs = until - deps.clock.monotonicMs()
+    const ended = await deps.completions.wait(id, operationRef, Math.min(leftMs, DEATH_LOOK_MS), (seen) => isOver(seen, policy), gone)
+    const [record] = await deps.store.find({ operationRef }, 1)
+    if (record === undefined || record.accepted === null) return null
+    const standing = await statusOf(record, deps)
+    if (ended !== null || leftMs <= DEATH_LOOK_MS || !moves(standing) || gone() || !deps.completions.takesMore) return { record, acceptedAt: record.accepted.at, ...standing }
+  }
+}
+
+function moves({ status }: Pick<Operation, 'status'>): boolean {
+  return status === 'queued' || status === 'running'
+}
 
 /** Past its retention a completed record is gone, whether the sweep has come by or not. */
 function isForgotten(record: KeyRecord, { clock }: LookupDependencies): boolean {

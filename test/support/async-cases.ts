@@ -189,6 +189,21 @@ export function asyncCases(t: Test, store: StoreUnderTest): void {
     }
   })
 
+  t.test('who waits for what comes to nothing is told so within some seconds, not when the wait is over', async (t) => {
+    let answer = (): void => undefined
+    const upstream = await scriptedUpstream(t, ({ socket }) => { answer = () => respond(socket, 429, 'no') })
+    const sidecar = await startForTest(t, upstream.origin, { yaml: yamlOf(await store.fresh()) })
+    const { headers: { location } } = await post(sidecar, 'k1')
+    const waiting = askFor(sidecar, location, [...ONE, 'Prefer', 'wait=60'])
+    const at = performance.now()
+    for (let n = 1; n <= 3; n += 1) {
+      await until(() => askFor(sidecar, location), () => upstream.requests.length === n)
+      answer()
+    }
+    t.match(await waiting, { status: 200, body: /"status":"dead"/, headers: { 'preference-applied': 'wait=60' } })
+    t.ok(performance.now() - at < 30_000)
+  })
+
   t.test('what comes to nothing is executed as often as it may be, then is dead, and keeps its key', async (t) => {
     const upstream = await scriptedUpstream(t, ({ socket }) => respond(socket, 429, 'later'))
     const sidecar = await startForTest(t, upstream.origin, { yaml: yamlOf(await store.fresh()) })
