@@ -1,5 +1,6 @@
 import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
+import { readVersion } from './cli/output.ts'
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
 import { Breaker } from './core/breaker.ts'
@@ -8,6 +9,7 @@ import { StoreUnavailable, type Checkpoint, type Clock, type Journal, type KeySt
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
 import { acceptsAny } from './core/route.ts'
+import { NO_TRACER } from './core/tracing.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
 import { SystemLoopDelay } from './host/loop-delay.ts'
@@ -34,6 +36,7 @@ import { OutageLog } from './request/unprotected.ts'
 import { Watch } from './request/watch.ts'
 import { openJournal } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
+import { openTracer } from './telemetry/trace-export.ts'
 import { DoubtSweep } from './upkeep/doubt-sweep.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { openHttpUpstream } from './upstream/http-upstream.ts'
@@ -56,6 +59,9 @@ export interface Sidecar {
 /** What settling may take after the grace, once all attempts were ended. */
 const SETTLE_GRACE_MS = 5000
 
+/** What the last spans have at least, however long the drain took. */
+const FLUSH_MS = 1000
+
 /** Enough for some hundred answers a second, and no load for anybody. */
 const PROBE_CONNECTIONS = 8
 
@@ -65,12 +71,13 @@ const BREAKER_STATES = { 'closed': 0, 'half-open': 1, 'open': 2 } as const
 export async function startSidecar(config: Config, log: DestinationStream, seams: Seams = {}): Promise<Sidecar> {
   const clock = systemClock()
   const random = systemRandom()
-  const journal = openJournal(config.logLevel, log, clock)
+  const journal = openJournal(config.log, log, clock, random)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
+  const tracer = config.tracing === null ? NO_TRACER : await openTracer(config.tracing, config.upstream, { clock, random, version: readVersion(), dropped: (why, spans) => meter.spansDropped(why, spans) })
   const { store, replies, wakeups, fleet, outbox } = await openStore({ config, clock, random, meter, journal }, seams)
   const bell = new Bell(wakeups, clock)
-  const relays = new Relays({ store: outbox, bell, clock, random, meter: meter.relay, journal })
+  const relays = new Relays({ store: outbox, bell, clock, random, meter: meter.relay, journal, tracer })
   const sources = new Sources({ store: outbox, service: config.service, bell, clock, random, meter: meter.source, journal })
   const policies = await inForce(config, store, journal)
   await relays.start(config.sinks).catch(async (error: unknown) => {
@@ -107,7 +114,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     watch, completions, operations,
     checkpoint: seams.checkpoint ?? null,
   }
-  const through: PassingDependencies = { upstream: passed, clock, limits: config.limits, underWay: passing }
+  const through: PassingDependencies = { upstream: passed, clock, random, limits: config.limits, underWay: passing }
   const streaming: RepeatingDependencies = { ...retrying, upstream, limits: config.limits }
   const upkeep = new Upkeep(store, clock, meter, journal)
   const doubts = new DoubtSweep({
@@ -124,7 +131,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const systemDelay = new SystemLoopDelay()
   const loopDelay = seams.loopDelay ?? systemDelay
   const proxy = new ProxyListener({
-    origin: connections.origin, policies, tokens, limits: config.limits, loopDelay,
+    origin: connections.origin, policies, tokens, tracer, limits: config.limits, loopDelay,
     hop: { ...hop, trusts: trustedPeers(config.trust.proxies) },
     lookup: { store, outbox, tokens, completions, clock, namespace: flow.namespace, operations, routes: () => policies.routes },
     proxyName: proxyName(config.service),
@@ -147,7 +154,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   doubts.start()
   await sources.adopt(config.sources)
   const adminAddress = await admin.listen(config.admin.listen)
-  const execution = { ...flow, routes: () => policies.routes, missing: new MissingRoutes(), hop, draining: () => draining }
+  const execution = { ...flow, routes: () => policies.routes, missing: new MissingRoutes(), tracer, hop, draining: () => draining }
   await relays.execute({ execute: (payload) => execute(payload, execution) }, { operations: config.operations, accepts: acceptsAny(config.routes) })
   const address = await proxy.listen(config.listen)
   journal.info('sidecar.ready', { address, admin: adminAddress, upstream: connections.origin })
@@ -163,6 +170,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
 
   async function stop(): Promise<void> {
     draining = true
+    const stopsAt = clock.monotonicMs() + config.shutdownGraceMs
     journal.info('sidecar.draining', { unsettled: unsettled.size })
     const executed = relays.stopExecuting(config.shutdownGraceMs + SETTLE_GRACE_MS)
     completions.stop()
@@ -192,6 +200,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     flow.life.over = true
     await store.close()
     await admin.close()
+    await tracer.stop(Math.max(FLUSH_MS, stopsAt - clock.monotonicMs()))
     journal.info('sidecar.stopped', { unsettled: unsettled.size })
   }
 }

@@ -2,6 +2,7 @@ import { OPERATIONS_SINK, operationsSink, type Executor, type OperationsSettings
 import type { OutboxStore, Sink } from './core/outbox-ports.ts'
 import { StoreUnavailable, type Clock, type Journal, type Random } from './core/ports.ts'
 import type { SinkSettings } from './core/sink-settings.ts'
+import type { Tracer } from './core/tracing.ts'
 import type { Bell } from './relay/bell.ts'
 import { CensusReading } from './relay/census-reading.ts'
 import { Relay } from './relay/relay.ts'
@@ -18,6 +19,7 @@ export interface RelaysDependencies {
   readonly random: Random
   readonly meter: RelayMetrics
   readonly journal: Journal
+  readonly tracer: Tracer
 }
 
 /** What this process delivers to, and what it executes. */

@@ -1,3 +1,4 @@
+import { NO_TRACER } from '../src/core/tracing.ts'
 import { test } from 'tap'
 import { Registry } from 'prom-client'
 import type { Executor } from '../src/core/operations.ts'
@@ -24,7 +25,7 @@ function scene(): Scene {
   const [clock, journal] = [new FakeClock(), new NotedJournal()]
   const random = { uniform: () => 0.5, token: () => 'holder' }
   const store = new MemoryOutboxStore(clock)
-  const relays = new Relays({ store, bell: new Bell(new LocalWakeups(), clock), clock, random, meter: new RelayMetrics(new Registry()), journal })
+  const relays = new Relays({ store, bell: new Bell(new LocalWakeups(), clock), clock, random, meter: new RelayMetrics(new Registry()), journal, tracer: NO_TRACER })
   return { relays, journal, clock, store }
 }
 

@@ -82,7 +82,7 @@ function table(fields: readonly FieldOrigin[]): string[] {
 /** Why an issuer's keys could not be read is worth a line; nothing else is noted here. */
 function complaining(output: Output): Journal {
   const complain = (event: string, detail: Readonly<Record<string, string | number>>): void => output.complaint(`${event}: ${Object.values(detail).join(': ')}`)
-  return { settled: () => undefined, info: () => undefined, warn: complain, error: complain }
+  return { settled: () => undefined, info: () => undefined, routine: () => undefined, warn: complain, error: complain }
 }
 
 function fateOf(admission: Admission, asked: Asked): string {

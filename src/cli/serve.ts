@@ -8,6 +8,7 @@ import { digestOf, FileWatch } from '../config/watch.ts'
 import { systemClock } from '../host/clock.ts'
 import { onReloadSignals, onStopSignals } from '../host/signals.ts'
 import { LineBuffer } from '../telemetry/line-buffer.ts'
+import { PrettyLines } from '../telemetry/pretty-lines.ts'
 import type { Flags } from './arguments.ts'
 import { EXIT, type Output } from './output.ts'
 
@@ -46,13 +47,22 @@ async function run(config: Config, output: Output): Promise<Sidecar | null> {
     }
   }
   try {
-    const sidecar = await startSidecar(config, log)
+    const sidecar = await startSidecar(config, isForPeople(config.log.format) ? new PrettyLines(log, process.stdout.isTTY && process.env['NO_COLOR'] === undefined) : log)
     onStopSignals(() => void sidecar.stop().then(() => leave(EXIT.ok)), () => leave(EXIT.cutShort))
     return sidecar
   } catch (error) {
     output.complaint(`onceward could not start: ${error instanceof Error ? error.message : String(error)}`)
     leave(EXIT.unavailable)
     return null
+  }
+}
+
+function isForPeople(format: Config['log']['format']): boolean {
+  switch (format) {
+    case 'auto': return process.stdout.isTTY
+    case 'pretty': return true
+    case 'json': return false
+    default: return format satisfies never
   }
 }
 

@@ -6,6 +6,7 @@ import type { RedisTarget } from '../core/redis-target.ts'
 import type { Route } from '../core/route.ts'
 import type { SinkSettings } from '../core/sink-settings.ts'
 import type { SourceSettings } from '../core/source-settings.ts'
+import type { TracingSettings } from '../core/tracing-settings.ts'
 import type { Network } from '../core/trusted-peers.ts'
 import type { Address } from './addresses.ts'
 import type { Document } from './schema.ts'
@@ -30,7 +31,14 @@ export interface Config {
   }
   readonly limits: Limits
   readonly shutdownGraceMs: number
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+    /** 0 to 1 */
+    readonly successes: number
+    readonly format: 'auto' | 'json' | 'pretty'
+  }
+  /** null: nothing is recorded */
+  readonly tracing: TracingSettings | null
   /** in order; the last two are the fallbacks, so that every request matches one */
   readonly routes: readonly Route[]
   /** by name; `default` is always there */

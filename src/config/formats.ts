@@ -9,7 +9,7 @@ import type { Format } from './format.ts'
 import { nearest } from './nearest.ts'
 import { OUTBOX_FORMATS } from './outbox-formats.ts'
 import { parseSecret } from './secret.ts'
-import { nearDurations, nearSizes, parseDuration, parseSize } from './units.ts'
+import { nearDurations, nearSizes, parseDuration, parseShare, parseSize } from './units.ts'
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
@@ -28,6 +28,16 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
     accepts: (text) => parseSize(text) !== undefined,
     suggest: nearSizes,
     measure: parseSize,
+  },
+  'share-of-all': {
+    expected: 'a share from 0% to 100%, such as 10% or 0.5%',
+    accepts: (text) => parseShare(text) !== undefined,
+    suggest: (text) => (/^(?:0|[1-9][0-9]?|100)$/.test(text) ? [`${text}%`] : /^0?\.[0-9]{1,2}$/.test(text) ? [`${Math.round(Number(text) * 100)}%`] : []),
+  },
+  'traces-url': {
+    expected: 'where the collector takes traces, as an http:// or https:// URL without user, query and fragment, such as http://127.0.0.1:4318/v1/traces',
+    accepts: (text) => /^https?:\/\/[^@\s?#\\]+$/i.test(text) && URL.canParse(text),
+    secret: true,
   },
   'listen-address': {
     expected: 'an address and a port such as 127.0.0.1:8080 or 0.0.0.0:8080',

@@ -28,6 +28,7 @@ import { parseSecret } from './secret.ts'
 import { sinksOf, sinkWarnings } from './sinks.ts'
 import { sourcesOf } from './sources.ts'
 import { shadowWarnings } from './shadows.ts'
+import { logOf, tracingOf } from './tracing.ts'
 import { parseDuration, parseSize } from './units.ts'
 
 type Groups = NonNullable<Document['defaults']>
@@ -79,7 +80,8 @@ export function resolve(document: Document, from: 'file' | 'no-file', certificat
       eventLoopDelayMs: ms(limits.event_loop_delay),
     },
     shutdownGraceMs: ms({ ...defaultsOf(properties.shutdown), ...document.shutdown }.grace),
-    logLevel: { ...defaultsOf(properties.log), ...document.log }.level,
+    log: logOf(document.log),
+    tracing: tracingOf(document.tracing, top.service),
     routes,
     budgets: budgetsOf(document.budgets),
     breaker: breakerOf(document.breaker),

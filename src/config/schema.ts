@@ -5,6 +5,7 @@ import { OUTBOX } from './outbox-schema.ts'
 import { CORS, IDEMPOTENCY, RETRY, STATUS } from './policy-schema.ts'
 import { SINK } from './sinks-schema.ts'
 import { SOURCES } from './sources-schema.ts'
+import { LOG, TRACING } from './tracing-schema.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.ts'
 
 /*
@@ -200,12 +201,8 @@ export const SCHEMA = {
         grace: { ...DELAY, default: '25s', description: 'How long requests that were sent may still end. Keep it below the 30 s after which Kubernetes kills.' },
       },
     },
-    log: {
-      type: 'object', additionalProperties: false, description: 'Lines of JSON on standard output.',
-      properties: {
-        level: { enum: ['debug', 'info', 'warn', 'error', 'silent'], default: 'info', description: 'The least that is written.' },
-      },
-    },
+    log: LOG,
+    tracing: TRACING,
     budgets: {
       type: 'object', additionalProperties: BUDGET, properties: { default: BUDGET },
       description: 'Budgets for retries by name; a route says with `retry.budget` which one it takes from. `default` is always there. A further name has the same fields.',

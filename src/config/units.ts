@@ -10,6 +10,7 @@ const BYTES = new Map([['B', 1], ['KiB', 1024], ['MiB', 1024 ** 2], ['GiB', 1024
 
 /** For the JSON Schema, so that an editor marks what we would refuse. */
 export const DURATION_PATTERN = '^[0-9]{1,12}(ms|s|m|h|d)$'
+export const SHARE_PATTERN = '^[0-9]{1,3}(\\.[0-9]{1,4})?%$'
 export const SIZE_PATTERN = '^[0-9]{1,12}(B|KiB|MiB|GiB)$'
 
 /** Milliseconds, or undefined for anything but a whole number with one of the units ms, s, m, h, d. */
@@ -20,6 +21,12 @@ export function parseDuration(text: string): number | undefined {
 /** Bytes, or undefined for anything but a whole number with one of the units B, KiB, MiB, GiB. */
 export function parseSize(text: string): number | undefined {
   return quantity(text, BYTES)
+}
+
+/** `10%` as 0.1, or undefined for anything but a number of percent from 0 to 100 with at most four decimals. */
+export function parseShare(text: string): number | undefined {
+  const [, percent] = /^([0-9]{1,3}(?:\.[0-9]{1,4})?)%$/.exec(text) ?? []
+  return percent === undefined || Number(percent) > 100 ? undefined : Number(percent) / 100
 }
 
 /** What somebody who wrote `5 min` or `1w` probably meant; a number alone can be any of three. Empty if nothing is near. */

@@ -1,5 +1,7 @@
 import { deadlineText, type DeadlineHeader } from './deadline.ts'
-import { firstOf } from './headers.ts'
+import { firstOf, without } from './headers.ts'
+import { formatTraceparent } from './traceparent.ts'
+import type { Onward } from './tracing.ts'
 
 /** Tells a repeated request from a first one, which has no such field. Ours alone to set. */
 export const ATTEMPT_HEADER = 'Onceward-Attempt'
@@ -14,6 +16,15 @@ export function markRetry(fields: string[], number: number, parentId: () => stri
   const traceparent = firstOf(fields, 'traceparent')
   const [, before, after] = /^([0-9a-f]{2}-[0-9a-f]{32}-)[0-9a-f]{16}(-[0-9a-f]{2}.*)$/.exec(traceparent ?? '') ?? []
   if (before !== undefined && after !== undefined) replace(fields, 'traceparent', `${before}${parentId()}${after}`)
+}
+
+const TRACE_FIELDS: ReadonlySet<string> = new Set(['traceparent', 'tracestate'])
+
+/** Puts our own place in the trace where the client's was: what the upstream does is done for the span with this id. */
+export function carryTrace(fields: string[], traceId: string, { sampled, tracestate }: Onward, spanId: string): void {
+  const others = without(fields, TRACE_FIELDS)
+  fields.splice(0, fields.length, ...others, 'traceparent', formatTraceparent(traceId, spanId, sampled))
+  if (tracestate !== '') fields.push('tracestate', tracestate)
 }
 
 /** Tells the upstream how long anybody waits for its answer. */

@@ -17,7 +17,7 @@ import { headerValue } from './template.ts'
 
 export interface Draft {
   readonly v: typeof VERSION
-  /** of the request, if it had a valid one */
+  /** of the request: our own span's where it has one, else what its client sent, if that was valid */
   readonly traceparent: string | null
   /** of all policies of the route, in order: their place is part of the event's id */
   readonly events: readonly DraftEvent[]
@@ -51,6 +51,8 @@ export interface DraftFilling {
   readonly route: string
   readonly fields: Fields
   readonly body: Uint8Array
+  /** our own span of the request; null: what the client sent holds */
+  readonly traceparent: string | null
 }
 
 export const VERSION = 1
@@ -65,7 +67,7 @@ export function renderDraft(policies: readonly OutboxPolicy[], filling: DraftFil
   if (policies.length === 0) return null
   const request = new Request(filling)
   const events = policies.map((policy) => request.render(policy))
-  return { v: VERSION, traceparent: traceparentOf(filling.fields), events: bounded(events) }
+  return { v: VERSION, traceparent: filling.traceparent ?? traceparentOf(filling.fields), events: bounded(events) }
 }
 
 export function draftText(draft: Draft): string {

@@ -271,6 +271,9 @@ export interface SettledLine {
   readonly cause: string | null
   /** the client had been answered at its deadline; `status` is what it would have got */
   readonly late: boolean
+  /** of its trace, if it has one; `spanId` where it is recorded */
+  readonly traceId: string | null
+  readonly spanId: string | null
   readonly durationMs: number
 }
 
@@ -279,6 +282,8 @@ export interface Journal {
   error(event: string, detail: Readonly<Record<string, string | number>>): void
   warn(event: string, detail: Readonly<Record<string, string | number>>): void
   info(event: string, detail: Readonly<Record<string, string | number>>): void
+  /** as `info`, of something that went as it should: one of many, of which a sample may do */
+  routine(event: string, detail: Readonly<Record<string, string | number>>, traceId: string | null): void
 }
 
 /** A place where a crash test may stop the process; the product's own is empty. */

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Clock, Journal, Meter, Switched } from '../core/ports.ts'
 import { problem } from '../core/problem.ts'
 import type { Route } from '../core/route.ts'
+import { traceIds } from '../core/tracing.ts'
 import { reliesInVain, type Way } from '../request/admit.ts'
 import type { PassedOn, PassingCall } from '../request/pass-on.ts'
 import { deliver } from './deliver.ts'
@@ -84,8 +85,9 @@ export class Bypass {
       response.detachSocket(socket)
       this.#tunnels.connect(socket, head, answer)
       this.#options.meter.answered(101, call.method, route.name)
+      call.trace?.end({ 'http.response.status_code': 101 }, null) // the response is no part of it any more
     } catch (error) {
-      this.#fail(response, error)
+      this.#fail(call, response, error)
     }
   }
 
@@ -100,7 +102,7 @@ export class Bypass {
       if (this.#draining()) response.shouldKeepAlive = false
       this.#options.meter.answered(await deliver(request, response, asked, answer, this.#options.clock), call.method, route.name)
     } catch (error) {
-      this.#fail(response, error)
+      this.#fail(call, response, error)
     }
   }
 
@@ -113,8 +115,8 @@ export class Bypass {
   }
 
   /** A defect of ours: half an answer must not look whole. */
-  #fail(response: ServerResponse, error: unknown): void {
-    this.#options.journal.error('listener.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+  #fail({ trace }: PassingCall, response: ServerResponse, error: unknown): void {
+    this.#options.journal.error('listener.failed', { ...traceIds(trace), error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
     response.destroy()
   }
 }

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Hop } from '../core/forwarding.ts'
 import { firstOf, type Fields } from '../core/headers.ts'
 import type { Clock, LimitName } from '../core/ports.ts'
+import type { Trace, Tracer } from '../core/tracing.ts'
 import type { BodyReading } from '../request/call.ts'
 import type { PassingCall } from '../request/pass-on.ts'
 import { contentOf } from './content.ts'
@@ -28,6 +29,9 @@ export interface BodyRules {
   readonly reached: (limit: LimitName) => void
 }
 
+/** The trace that a request was found to belong to; `unasked`: where nothing is recorded, it is read when somebody asks. */
+export type Traced = Trace | null | 'unasked'
+
 /** A call over HTTP/1.1, read from node's raw view of the message. */
 export class HttpCall implements PassingCall {
   readonly method: string
@@ -38,17 +42,26 @@ export class HttpCall implements PassingCall {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #rules: BodyRules
+  readonly #tracer: Tracer
+  #trace: Traced
   #held: HeldBody | null = null
 
-  constructor(request: IncomingMessage, response: ServerResponse, heading: Heading, rules: BodyRules) {
+  constructor(request: IncomingMessage, response: ServerResponse, heading: Heading, rules: BodyRules, tracer: Tracer, trace: Traced) {
     this.#request = request
     this.#response = response
     this.#rules = rules
+    this.#tracer = tracer
+    this.#trace = trace
     this.#expectsContinue = heading.expectsContinue
     this.method = request.method ?? ''
     this.target = heading.target
     this.fields = heading.fields
     this.hop = heading.hop
+  }
+
+  get trace(): Trace | null {
+    if (this.#trace === 'unasked') this.#trace = this.#tracer.receive(this.fields, this.method, this.target)
+    return this.#trace
   }
 
   gone(): boolean {

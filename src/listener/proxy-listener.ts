@@ -5,6 +5,7 @@ import { takesTrailers, type Fields } from '../core/headers.ts'
 import type { LimitName, LoopDelay, TokenVerifier } from '../core/ports.ts'
 import { problem, type Problem, type Voice } from '../core/problem.ts'
 import type { Route } from '../core/route.ts'
+import { traceIds, type Trace, type Tracer } from '../core/tracing.ts'
 import { admit, NO_ROUTE, routeOf, type Admission } from '../request/admit.ts'
 import type { Answer, Call } from '../request/call.ts'
 import type { LookupDependencies } from '../request/lookup.ts'
@@ -13,7 +14,7 @@ import { answerClientError, refuseTunnels } from './client-error.ts'
 import { Connections } from './connections.ts'
 import { HeldBodies } from './held-bodies.ts'
 import { Hops, type HopPolicy } from './hops.ts'
-import { HttpCall, type BodyRules } from './http-call.ts'
+import { HttpCall, type BodyRules, type Traced } from './http-call.ts'
 import { answerOperation, operationTarget, type OperationTarget } from './operations.ts'
 import { readMessage } from './read-message.ts'
 import { oversize, parserExcess, serverOptions, type Excess, type ListenerLimits } from './server-limits.ts'
@@ -25,6 +26,7 @@ export interface ListenerOptions extends BypassOptions {
   /** the routes in force, asked for once per request */
   readonly policies: { readonly routes: readonly Route[] }
   readonly tokens: TokenVerifier
+  readonly tracer: Tracer
   readonly hop: HopPolicy
   /** our name in Proxy-Status */
   readonly proxyName: string
@@ -143,7 +145,7 @@ export class ProxyListener {
     if (!(admission instanceof Promise)) return this.#proceed(call, request, response, admission)
     void admission
       .then((admitted) => this.#proceed(call, request, response, admitted))
-      .catch((error: unknown) => this.#fail(response, error))
+      .catch((error: unknown) => this.#fail(call, response, error))
   }
 
   /** A question about an operation has no route before it is known whose it is. */
@@ -151,11 +153,12 @@ export class ProxyListener {
     if (this.#isLate('passed')) return this.#turnAway(response, LATE, NO_ROUTE)
     void answerOperation(operation, call, response, this.#voice, () => { if (this.#draining) response.shouldKeepAlive = false }, this.#options.lookup)
       .then(() => this.#options.meter.answered(response.statusCode, call.method, NO_ROUTE))
-      .catch((error: unknown) => this.#fail(response, error))
+      .catch((error: unknown) => this.#fail(call, response, error))
   }
 
   /** Null for a message that is answered already, because it goes no further. */
   #read(request: IncomingMessage, response: ServerResponse, expectation: Expectation): HttpCall | null {
+    const trace = this.#traceOf(request, response)
     const hop = this.#hops.of(request)
     const excess = this.#excessOf(request)
     const message = readMessage(request, hop)
@@ -163,11 +166,21 @@ export class ProxyListener {
     else if (message.kind === 'refused') this.#refuse(request, response, message.problem)
     else if (expectation === 'unknown') this.#refuse(request, response, problem('expectation-failed', 'the only expectation that is met here is 100-continue'))
     else if (message.kind === 'for-us') this.#answerOptions(request, response)
-    else return new HttpCall(request, response, { target: message.target, fields: message.fields, hop, expectsContinue: expectation === 'continue' }, this.#bodies)
+    else return new HttpCall(request, response, { target: message.target, fields: message.fields, hop, expectsContinue: expectation === 'continue' }, this.#bodies, this.#options.tracer, trace)
     return null
   }
 
+  /** Where traces are recorded each message has a span, whatever it is answered, and it ends with the answer. */
+  #traceOf(request: IncomingMessage, response: ServerResponse): Traced {
+    const { tracer } = this.#options
+    if (!tracer.records) return 'unasked'
+    const trace = tracer.receive(request.rawHeaders, request.method ?? '', request.url ?? '')
+    if (trace !== null && trace.spanId !== null) response.on('close', () => endWith(trace, response))
+    return trace
+  }
+
   #proceed(call: HttpCall, request: IncomingMessage, response: ServerResponse, admitted: Admission): void {
+    if (this.#options.tracer.records) call.trace?.note({ 'onceward.route': admitted.kind === 'bypass' ? admitted.route.name : admitted.route }, null)
     switch (admitted.kind) {
       case 'bypass':
         if (this.#isLate('passed')) return this.#turnAway(response, LATE, admitted.route.name)
@@ -197,6 +210,7 @@ export class ProxyListener {
     if (call === null) return
     if (this.#isLate('passed')) return this.#turnAway(response, LATE, NO_ROUTE)
     const routed = routeOf(call, this.#options.policies.routes)
+    if (this.#options.tracer.records) call.trace?.note({ 'onceward.route': routed.kind === 'route' ? routed.route.name : routed.route }, null)
     if (routed.kind === 'route') {
       void this.#bypass.switch({ call, request, response, route: routed.route, asked: this.#asked(call, routed.route) }, head)
       return
@@ -236,13 +250,13 @@ export class ProxyListener {
       const writing = this.#write(response, call, admitted.route, await this.#options.handle(call, admitted))
       if (writing !== null) await writing
     } catch (error) {
-      this.#fail(response, error)
+      this.#fail(call, response, error)
     }
   }
 
   /** A defect of ours: the client learns nothing from half an answer. */
-  #fail(response: ServerResponse, error: unknown): void {
-    this.#options.journal.error('listener.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+  #fail({ trace }: HttpCall, response: ServerResponse, error: unknown): void {
+    this.#options.journal.error('listener.failed', { ...traceIds(trace), error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
     response.destroy()
   }
 
@@ -278,6 +292,11 @@ export class ProxyListener {
     if (answer.kind !== 'none') this.#options.meter.answered(response.statusCode, call.method, route)
     return writing
   }
+}
+
+/** Of a client that left before its answer there is no status to tell. */
+function endWith(trace: Trace, { headersSent, statusCode }: ServerResponse): void {
+  trace.end(headersSent ? { 'http.response.status_code': statusCode } : {}, !headersSent ? 'client-left' : statusCode >= 500 ? String(statusCode) : null)
 }
 
 function corsOf(route: Route | undefined, request: Fields): readonly string[] {

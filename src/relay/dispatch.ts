@@ -1,9 +1,11 @@
 import type { Clock, Journal } from '../core/ports.ts'
 import type { Delivery, Outgoing } from '../core/delivery.ts'
 import type { WaitingEvent } from '../core/outbox.ts'
+import { originOf } from '../core/event-origin.ts'
 import type { RelayMeter, Sink } from '../core/outbox-ports.ts'
 import { Roster } from '../core/roster.ts'
 import type { SinkSettings } from '../core/sink-settings.ts'
+import type { Trace, Tracer } from '../core/tracing.ts'
 import type { Lane } from './lane.ts'
 import type { Pace } from './pace.ts'
 import type { Blamed, SinkBreaker } from './sink-breaker.ts'
@@ -41,7 +43,8 @@ export interface DispatchDependencies {
   readonly pace: Pace
   readonly clock: Clock
   readonly meter: Pick<RelayMeter, 'took'>
-  readonly journal: Pick<Journal, 'info'>
+  readonly journal: Pick<Journal, 'info' | 'routine'>
+  readonly tracer: Tracer
   /** the receiver wants nothing any more */
   readonly disabled: (reason: string) => void
 }
@@ -146,16 +149,18 @@ export class Dispatch {
     const startedAt = clock.monotonicMs()
     this.#out += 1
     const batch = call.flatMap(({ events }) => events).map((event) => ({ ...event, attempt: event.attempts + 1 }))
+    const trace = this.#traceOf(batch)
     try {
       const deliveries = await sink.deliver(batch, term.signal, () => term.trusted)
       const durationMs = clock.monotonicMs() - startedAt
       meter.took(sink.name, durationMs)
-      this.#tell(batch, deliveries, durationMs)
+      this.#tell(batch, deliveries, durationMs, trace)
       const ended = this.#ended(batch, deliveries)
       let from = 0
       for (const { events, told } of call) told(ended.slice(from, from += events.length))
       if (sink.settledFirst) await Promise.all(call.map(({ written }) => written))
     } catch (defect) {
+      trace?.end({}, 'defect')
       for (const { fail } of call) fail(defect)
     } finally {
       this.#out -= 1
@@ -175,16 +180,30 @@ export class Dispatch {
     })
   }
 
+  /** What was accepted is executed in its own trace (request/execute.ts): here it is only handed over. */
+  #traceOf(batch: readonly Outgoing[]): Trace | null {
+    const { tracer, sink } = this.#deps
+    if (!tracer.records || sink.kind === 'operations') return null
+    return tracer.deliver(batch.flatMap(({ payload }) => originOf(payload) ?? []), { sink: sink.name, kind: sink.kind, events: batch.length })
+  }
+
   /** The one line per call. No lane: it may be somebody's name. */
-  #tell(batch: readonly Outgoing[], deliveries: readonly Delivery[], durationMs: number): void {
+  #tell(batch: readonly Outgoing[], deliveries: readonly Delivery[], durationMs: number, trace: Trace | null): void {
     const failed = deliveries.findIndex(({ kind }) => kind !== 'delivered')
     const shown = batch[Math.max(0, failed)]
     const failure = deliveries[failed]
-    this.#deps.journal.info('delivery.attempted', {
-      sink: this.#deps.sink.name, events: batch.length, delivered: deliveries.filter(({ kind }) => kind === 'delivered').length,
+    const delivered = deliveries.filter(({ kind }) => kind === 'delivered').length
+    const origin = shown === undefined || this.#deps.sink.kind === 'operations' ? null : originOf(shown.payload)
+    const line = {
+      sink: this.#deps.sink.name, events: batch.length, delivered,
       event: shown?.id ?? '', attempt: shown?.attempt ?? 0, durationMs: Math.round(durationMs),
       ...(failure === undefined ? {} : { end: failure.kind, cause: causeOf(failure) }),
-    })
+      ...(origin === null ? {} : { trace_id: origin.traceId, span_id: origin.spanId }),
+      ...(trace === null ? {} : { delivery_trace_id: trace.traceId }),
+    }
+    trace?.end({ 'onceward.delivered': delivered }, failure?.kind ?? null)
+    if (failure === undefined && batch.every(({ attempt }) => attempt === 1)) this.#deps.journal.routine('delivery.attempted', line, origin?.traceId ?? null)
+    else this.#deps.journal.info('delivery.attempted', line)
   }
 }
 

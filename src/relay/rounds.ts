@@ -3,6 +3,7 @@ import type { EventEnd, Taken, WaitingEvent } from '../core/outbox.ts'
 import type { DeliveryEnd, OutboxStore, RelayMeter, Sink } from '../core/outbox-ports.ts'
 import { Roster } from '../core/roster.ts'
 import type { SinkSettings } from '../core/sink-settings.ts'
+import type { Tracer } from '../core/tracing.ts'
 import { DeliveredArrivals } from './arrivals.ts'
 import { deliverLane, deliveryEnd } from './deliver.ts'
 import { Dispatch } from './dispatch.ts'
@@ -50,7 +51,8 @@ export interface RoundsDependencies {
   readonly clock: Clock
   readonly random: Pick<Random, 'uniform'>
   readonly meter: RelayMeter
-  readonly journal: Pick<Journal, 'info' | 'warn'>
+  readonly journal: Pick<Journal, 'info' | 'routine' | 'warn'>
+  readonly tracer: Tracer
   readonly disabled: (reason: string) => void
   /** a lane has ended: there may be something to do */
   readonly laneEnded: () => void
@@ -85,7 +87,7 @@ export class Rounds {
     this.#pace = new Pace(settings.catchUp, (rate) => meter.catchingUp(sink.name, rate))
     this.#breaker = new SinkBreaker(() => random.uniform(), (open) => this.#rests(open))
     this.#settling = new Settling(term, deps)
-    this.#dispatch = new Dispatch({ sink, settings, term, breaker: this.#breaker, pace: this.#pace, clock, meter, journal, disabled: (reason) => this.#disable(reason) })
+    this.#dispatch = new Dispatch({ sink, settings, term, breaker: this.#breaker, pace: this.#pace, clock, meter, journal, tracer: deps.tracer, disabled: (reason) => this.#disable(reason) })
   }
 
   /** 0 if a round makes sense now, else for how long none does; Infinity until a lane ends. `apartMs`: between rounds that bring little. */

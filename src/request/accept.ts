@@ -4,7 +4,9 @@ import { ownerDigest } from '../core/key.ts'
 import { operationLane, OPERATIONS_SINK, type OperationsSettings } from '../core/operations.ts'
 import { StoreUnavailable } from '../core/ports.ts'
 import type { AcceptedWork, AcceptOutcome, ClaimRequest } from '../core/record.ts'
+import { carryTrace } from '../core/attempt-fields.ts'
 import { storedFields, storedRequest } from '../core/stored-request.ts'
+import { traceIds, type Trace } from '../core/tracing.ts'
 import type { Acceptance } from './acceptance.ts'
 import type { Entry } from './admit.ts'
 import { announce, type AnnounceDependencies } from './announce.ts'
@@ -69,15 +71,21 @@ async function ask(entry: Entry, { quota }: OperationsSettings, deps: AcceptDepe
 }
 
 function workOf(entry: Entry, { id, operationRef }: ClaimRequest, quota: number, { namespace }: AcceptDependencies): AcceptedWork {
-  const { route, key, identity, identityName, retentionMs, call: { method, target, fields, hop }, body } = entry
+  const { route, key, identity, identityName, retentionMs, call: { method, target, fields, hop, trace }, body } = entry
   const owner = ownerDigest(namespace.secret, identity)
-  const payload = storedRequest({ id, operationRef, route, key, identityName, retentionMs, method, target, fields: storedFields(fields), hop }, body)
+  const payload = storedRequest({ id, operationRef, route, key, identityName, retentionMs, method, target, fields: withTrace(storedFields(fields), trace), hop }, body)
   const event: OutboxEvent = { id: operationRef, sink: OPERATIONS_SINK, lane: operationLane(owner, operationRef), type: 'operation.accepted', payload, flaw: null }
   return { event, owner, quota }
 }
 
+/** Its execution goes on with our own span where there is one. */
+function withTrace(fields: string[], trace: Trace | null): string[] {
+  if (trace !== null && trace.onward !== null) carryTrace(fields, trace.traceId, trace.onward, trace.onward.spanId)
+  return fields
+}
+
 /** Whoever is told that the store took too long may have been accepted all the same. */
-function inTime(asking: Promise<Asked>, { policy: { claimWithinMs } }: Entry, { clock, journal }: AcceptDependencies): Promise<Asked | 'late'> {
+function inTime(asking: Promise<Asked>, { policy: { claimWithinMs }, call }: Entry, { clock, journal }: AcceptDependencies): Promise<Asked | 'late'> {
   return new Promise((resolve, reject) => {
     let late = false
     const cancel = clock.after(claimWithinMs, () => {
@@ -86,7 +94,7 @@ function inTime(asking: Promise<Asked>, { policy: { claimWithinMs } }: Entry, { 
     })
     asking.then(resolve, (error: unknown) => {
       if (!late) return reject(error instanceof Error ? error : new Error('an accept failed', { cause: error }))
-      if (!(error instanceof StoreUnavailable)) journal.error('accept.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+      if (!(error instanceof StoreUnavailable)) journal.error('accept.failed', { ...traceIds(call.trace), error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
     }).finally(cancel)
   })
 }

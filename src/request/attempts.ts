@@ -1,11 +1,12 @@
 import { judge, mayHaveActed, type AttemptOutcome, type Verdict } from '../core/attempt.ts'
-import { markRetry, tellDeadline } from '../core/attempt-fields.ts'
+import { tellDeadline } from '../core/attempt-fields.ts'
 import { forwardedFields } from '../core/forwarding.ts'
 import type { Attempt, Upstream } from '../core/ports.ts'
 import { isInProgress, isRepeatable, type GaveUp } from '../core/retry.ts'
 import type { Entry } from './admit.ts'
 import type { Call } from './call.ts'
 import type { Lease } from './lease.ts'
+import { beginAttempt, ended } from './spans.ts'
 import { noteHealth, RetryLoop, type Course, type RetryDependencies } from './retry-loop.ts'
 
 /** What was tried for a claim, and what follows from all of it. */
@@ -22,7 +23,7 @@ export interface AttemptDependencies extends RetryDependencies {
 }
 
 /** What is sent, and under whose rules. */
-export type Sending = Pick<Entry, 'route' | 'policy' | 'retentionMs' | 'body'> & { readonly call: Pick<Call, 'method' | 'target' | 'fields' | 'hop' | 'inform'> }
+export type Sending = Pick<Entry, 'route' | 'policy' | 'retentionMs' | 'body'> & { readonly call: Pick<Call, 'method' | 'target' | 'fields' | 'hop' | 'trace' | 'inform'> }
 
 /** What the attempts need to know of the claim, and how long anybody waits for them. */
 export interface Claiming {
@@ -79,11 +80,11 @@ function send(entry: Sending, number: number, afterDoubt: boolean, deadlineAt: n
   const { socketWaitMs, keptReplyBytes } = deps.limits
   const fields = forwardedFields(sent, hop)
   if (deadlineTo !== null) tellDeadline(fields, deadlineTo, deadlineAt - deps.clock.monotonicMs())
-  if (number > 1) markRetry(fields, number, () => parentId(deps))
-  return deps.upstream.attempt(
+  const span = beginAttempt(entry.call, number, fields, deps.random)
+  return ended(span, deps.upstream.attempt(
     { method, target, fields, body: entry.body, inform: (code, interim) => entry.call.inform(code, interim) },
     { socketWaitMs, keptReplyBytes, closeDelimited, status, afterDoubt },
-  )
+  ))
 }
 
 /** What happened to a client that hung up changes nothing here: the claim was sent. */
@@ -104,9 +105,4 @@ function guardedCourse(entry: Sending, { recovering, issuedAt, retainUntil, leas
     trusted: () => lease.trusted(),
     whenGone: () => () => undefined,
   }
-}
-
-/** W3C Trace Context: 8 bytes that are not all zero, which 64 random bits are not. */
-export function parentId({ random }: Pick<AttemptDependencies, 'random'>): string {
-  return Buffer.from(random.token(8), 'base64url').toString('hex')
 }

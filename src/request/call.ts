@@ -4,6 +4,7 @@ import type { Fields } from '../core/headers.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Reply } from '../core/reply.ts'
 import type { GaveUp } from '../core/retry.ts'
+import type { Trace } from '../core/tracing.ts'
 
 /** A request as a listener hands it over; HTTP and gRPC look the same from here. */
 export interface Call {
@@ -13,6 +14,8 @@ export interface Call {
   readonly fields: Fields
   /** where it came from, and how we sign for it when it goes on */
   readonly hop: Hop
+  /** null: it belongs to none that anybody knows */
+  readonly trace: Trace | null
   /** Reads the body to its end, at most `maxBytes` of it. */
   body(maxBytes: number): Promise<BodyReading>
   /** Gives back the room that the body took; called by whoever does not send it upstream. */

@@ -5,11 +5,13 @@ import { renderProbe } from '../core/probe.ts'
 import { StoreUnavailable, type KeyStore } from '../core/ports.ts'
 import type { ClaimOutcome, ClaimRequest, Claim } from '../core/record.ts'
 import type { Roster } from '../core/roster.ts'
+import { ownTraceparent } from '../core/tracing.ts'
 import { withWitness } from '../core/witness.ts'
 import type { Entry, Namespace } from './admit.ts'
 import type { Call } from './call.ts'
 import { fingerprintUnder } from './compare.ts'
 import { persistAside, type PersistDependencies } from './persist.ts'
+import { beginStage, claimEnds } from './spans.ts'
 
 export type Claimed =
   | Exclude<ClaimOutcome, { kind: 'mismatch' }>
@@ -46,7 +48,13 @@ export interface ClaimDependencies extends PersistDependencies {
  * own: a mismatch is said only by equal specifications. Each further round means that the record was replaced in
  * between, and the patience of the client ends them.
  */
-export async function claim(entry: Entry, draft: Draft | null, deps: ClaimDependencies, patience: Patience): Promise<Claimed> {
+export function claim(entry: Entry, draft: Draft | null, deps: ClaimDependencies, patience: Patience): Promise<Claimed> {
+  const span = beginStage(entry.call.trace, 'claim')
+  const claiming = findOut(entry, draft, deps, patience)
+  return span === null ? claiming : claimEnds(span, claiming)
+}
+
+async function findOut(entry: Entry, draft: Draft | null, deps: ClaimDependencies, patience: Patience): Promise<Claimed> {
   let request = claimRequest(entry, draft, deps)
   for (;;) {
     let outcome: ClaimOutcome | WithoutStore
@@ -164,7 +172,7 @@ export function probeOf({ policy: { whenUnsure }, key, identityName, call, body 
 
 /** What this request gives to the events of its completion; null on a route without any. */
 export function draftOf({ policy, key, identityName, route, call, body }: Entry): Draft | null {
-  return policy.outbox.length === 0 ? null : renderDraft(policy.outbox, { key, identity: identityName, route, fields: call.fields, body })
+  return policy.outbox.length === 0 ? null : renderDraft(policy.outbox, { key, identity: identityName, route, fields: call.fields, body, traceparent: ownTraceparent(call.trace) })
 }
 
 /**

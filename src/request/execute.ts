@@ -9,6 +9,7 @@ import { askedToWaitMs, health } from '../core/retry.ts'
 import type { Roster } from '../core/roster.ts'
 import type { Route } from '../core/route.ts'
 import { readStoredRequest, type StoredRequest } from '../core/stored-request.ts'
+import { traceIds, type Trace, type Tracer } from '../core/tracing.ts'
 import type { Entry } from './admit.ts'
 import { askAboutOwn, type AskDependencies } from './ask.ts'
 import { attempts, type AttemptDependencies, type Sending } from './attempts.ts'
@@ -38,6 +39,7 @@ export interface ExecuteDependencies extends AttemptDependencies, SettleDependen
   /** how this process signs for what it sends */
   readonly hop: Pick<Hop, 'pseudonym' | 'host' | 'forwarded'>
   readonly missing: MissingRoutes
+  readonly tracer: Tracer
   /** true from the start of a drain: what has not begun stays where it is */
   readonly draining: () => boolean
 }
@@ -87,7 +89,9 @@ export async function execute(payload: Uint8Array, deps: ExecuteDependencies): P
   }
   const restMs = deps.breaker === null ? 0 : deps.breaker.waitMs(deps.clock.monotonicMs())
   if (restMs > 0) return { kind: 'released', cause: 'the upstream fails and is left alone for a while', blame: 'sink', notBeforeMs: restMs }
-  const executing = begin(workOf(stored, policy, deps), deps)
+  const trace = deps.tracer.execute(stored.fields, stored.route)
+  const executing = begin(workOf(stored, policy, trace, deps), deps)
+  if (trace !== null && trace.spanId !== null) executing.then((executed) => endExecution(trace, executed, stored.operationRef), () => trace.end({}, 'defect'))
   const place = deps.unsettled.enter(executing.catch(() => undefined)) // a defect is the relay's to report
   return executing.finally(() => deps.unsettled.leave(place))
 }
@@ -153,7 +157,7 @@ async function carryOut(work: Work, begun: Extract<Begun, { kind: 'claimed' }>, 
     const tried = await attempts(work, { recovering, issuedAt, retainUntil, lease: trusted, deadlineAt }, deps)
     told.attempts = tried.outcomes.length
     const claimed = { ...begun, operationRef }
-    let end = await settle(claimed, tried, draft ?? null, deps)
+    let end = await settle(claimed, tried, draft ?? null, work.call.trace, deps)
     if (end.kind === 'abandoned') {
       lease.drop() // there is nothing to renew in a doubt
       told.cause = end.cause
@@ -161,12 +165,19 @@ async function carryOut(work: Work, begun: Extract<Begun, { kind: 'claimed' }>, 
     }
     const executed = readable ? executedBy(end, work, told, deps) : later('unreadable', deps)
     const durationMs = Math.round(clock.monotonicMs() - startedAt)
-    journal.info('operation.executed', { route, operationRef, end: executed.kind, attempts: told.attempts, durationMs, ...(told.cause === null ? {} : { cause: told.cause }) })
+    const line = { route, operationRef, end: executed.kind, attempts: told.attempts, durationMs, ...(told.cause === null ? {} : { cause: told.cause }), ...traceIds(work.call.trace) }
+    if (executed.kind === 'completed' && told.attempts === 1 && told.cause === null) journal.routine('operation.executed', line, work.call.trace?.traceId ?? null)
+    else journal.info('operation.executed', line)
     return executed
   } finally {
     lease.drop()
     watch.poke(operationRef)
   }
+}
+
+/** An execution that waits for its turn has no error; one that came to nothing, or to a doubt, has. */
+function endExecution(trace: Trace, executed: Executed, operationRef: string): void {
+  trace.end({ 'onceward.operation_ref': operationRef, 'onceward.execution.outcome': executed.kind }, executed.kind === 'completed' || executed.kind === 'waiting' ? null : executed.kind)
 }
 
 function executedBy(end: Settled, work: Work, told: Told, deps: ExecuteDependencies): Executed {
@@ -239,6 +250,6 @@ function policyOf(name: string, routes: readonly Route[]): Policy | null {
   return action?.kind === 'guard' ? action.policy : null
 }
 
-function workOf({ id, operationRef, route, key, identityName, retentionMs, method, target, fields, hop, body }: StoredRequest, policy: Policy, deps: ExecuteDependencies): Work {
-  return { id, operationRef, route, policy, key, identityName, retentionMs, body, call: { method, target, fields, hop: { ...hop, ...deps.hop }, inform: () => undefined } }
+function workOf({ id, operationRef, route, key, identityName, retentionMs, method, target, fields, hop, body }: StoredRequest, policy: Policy, trace: Trace | null, deps: ExecuteDependencies): Work {
+  return { id, operationRef, route, policy, key, identityName, retentionMs, body, call: { method, target, fields, trace, hop: { ...hop, ...deps.hop }, inform: () => undefined } }
 }

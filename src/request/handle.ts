@@ -3,6 +3,7 @@ import type { Ringer } from '../core/outbox-ports.ts'
 import type { Checkpoint, Journal, KeyStore, Meter, ReplyCache } from '../core/ports.ts'
 import type { DoubtCause } from '../core/record.ts'
 import type { Roster } from '../core/roster.ts'
+import { traceIds } from '../core/tracing.ts'
 import { accept, type AcceptDependencies } from './accept.ts'
 import { acceptanceOf, type Acceptance } from './acceptance.ts'
 import { capture, type Admission, type Entry, type Namespace } from './admit.ts'
@@ -17,6 +18,7 @@ import type { Lease, LeaseKeeper } from './lease.ts'
 import type { Life } from './persist.ts'
 import type { Inquiries } from './probe.ts'
 import { settle } from './settle.ts'
+import { aboutEnding, claimAtHand } from './spans.ts'
 import { sendUnprotected, type OutageLog } from './unprotected.ts'
 import { accompany, follow, join } from './wait.ts'
 import type { Watch } from './watch.ts'
@@ -77,6 +79,7 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
   }
   const known = deps.replies.recall(entry.id)
   if (known !== undefined && fingerprintUnder(known.spec, entry, deps.namespace)?.digest === known.fingerprint) {
+    claimAtHand(call.trace, known.operationRef)
     return report(entry, replayed(known, entry, deps.clock.wallMs()), startedAt, deps)
   }
   const flight = deps.flights.get(entry.id)
@@ -175,7 +178,7 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     if (checkpoint !== null) await checkpoint('after-attempt')
     course.phase = 'settling'
     if (checkpoint !== null) await checkpoint('before-settle')
-    let end = await settle(claimed, tried, draft, deps)
+    let end = await settle(claimed, tried, draft, entry.call.trace, deps)
     if (checkpoint !== null) await checkpoint('after-settle')
     if (end.kind === 'abandoned') {
       lease.drop() // there is nothing to renew in a doubt
@@ -187,7 +190,7 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     if (checkpoint !== null) await checkpoint('before-answer')
     return settled(end, entry, operationRef, tried, retainUntil, wallMs)
   } catch (error) {
-    deps.journal.error('request.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+    deps.journal.error('request.failed', { ...traceIds(entry.call.trace), error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
     return { answer: notRecorded(course.operationRef), outcome: 'unavailable', operationRef: course.operationRef, attempts: 0, cause: 'defect' }
   } finally {
     lease?.drop()
@@ -230,10 +233,13 @@ function report(entry: Entry, ending: Ending, startedAt: number, deps: FlowDepen
   const { answer, outcome, operationRef, attempts: made, cause } = ending
   entry.call.forgetBody()
   if (outcome === 'unavailable' && made === 0 && entry.call.gone()) return { kind: 'none' }
+  const status = statusOf(answer)
+  const { trace } = entry.call
+  if (trace !== null && trace.spanId !== null) trace.note(aboutEnding(ending), outcome === 'uncertain' ? 'uncertain' : null)
   deps.meter.key(outcome, entry.route)
   deps.journal.settled({
-    route: entry.route, method: entry.call.method, outcome, status: statusOf(answer), id: entry.id.slice(0, 8), operationRef,
-    attempts: made, cause, late, durationMs: Math.round((deps.clock.monotonicMs() - startedAt) * 10) / 10,
+    route: entry.route, method: entry.call.method, outcome, status, id: entry.id.slice(0, 8), operationRef,
+    attempts: made, cause, late, traceId: trace?.traceId ?? null, spanId: trace?.spanId ?? null, durationMs: Math.round((deps.clock.monotonicMs() - startedAt) * 10) / 10,
   })
   return answer
 }

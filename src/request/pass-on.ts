@@ -4,10 +4,11 @@ import { tellDeadline } from '../core/attempt-fields.ts'
 import type { DeadlineHeader } from '../core/deadline.ts'
 import { forwardedFields } from '../core/forwarding.ts'
 import { firstOf } from '../core/headers.ts'
-import type { AttemptLimits, Clock, Switched, Upstream, UpstreamRequest } from '../core/ports.ts'
+import type { AttemptLimits, Clock, Random, Switched, Upstream, UpstreamRequest } from '../core/ports.ts'
 import { problem, type Problem, type ProblemCode } from '../core/problem.ts'
 import type { GaveUp } from '../core/retry.ts'
 import type { Roster } from '../core/roster.ts'
+import { beginAttempt, ended } from './spans.ts'
 import type { Answer, Call } from './call.ts'
 import type { Abortable } from './retry-loop.ts'
 
@@ -25,6 +26,7 @@ export type PassedOn = Exclude<Answer, { readonly kind: 'replay' | 'unprotected'
 export interface PassingDependencies {
   readonly upstream: Upstream
   readonly clock: Clock
+  readonly random: Random
   readonly limits: { readonly socketWaitMs: number }
   /** so that a shutdown can end them */
   readonly underWay: Roster<Abortable>
@@ -42,7 +44,8 @@ export async function passOn(call: PassingCall, deadlineMs: number | null, deps:
   const content = call.content()
   const request = requestOf(call, content)
   if (deadlineMs !== null && deadlineTo !== null) tellDeadline(request.fields, deadlineTo, deadlineMs)
-  const attempt = deps.upstream.attempt(request, limitsOf(deps))
+  const span = beginAttempt(call, 1, request.fields, deps.random)
+  const attempt = ended(span, deps.upstream.attempt(request, limitsOf(deps)))
   const cancel = deadlineMs === null ? null : deadline(deadlineMs, content, attempt, deps.clock)
   const outcome = await whileWaited(call, attempt, deps)
   cancel?.()
@@ -51,7 +54,9 @@ export async function passOn(call: PassingCall, deadlineMs: number | null, deps:
 
 /** Asks the upstream for another protocol; see listener/tunnel.ts for what follows. */
 export async function askToSwitch(call: PassingCall, protocol: string, deps: PassingDependencies): Promise<PassedOn | Switched> {
-  const outcome = await whileWaited(call, deps.upstream.handshake(requestOf(call, null), protocol, limitsOf(deps)), deps)
+  const request = requestOf(call, null)
+  const span = beginAttempt(call, 1, request.fields, deps.random)
+  const outcome = await whileWaited(call, ended(span, deps.upstream.handshake(request, protocol, limitsOf(deps))), deps)
   if (outcome.kind !== 'switched') return answerTo(outcome, call)
   if (!call.gone()) return outcome
   outcome.socket.destroy()

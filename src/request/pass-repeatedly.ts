@@ -1,5 +1,5 @@
 import type { AttemptOutcome } from '../core/attempt.ts'
-import { markRetry, tellDeadline } from '../core/attempt-fields.ts'
+import { tellDeadline } from '../core/attempt-fields.ts'
 import { deadlineMs as deadlineOf } from '../core/deadline.ts'
 import { forwardedFields } from '../core/forwarding.ts'
 import { firstOf } from '../core/headers.ts'
@@ -8,7 +8,7 @@ import { problem } from '../core/problem.ts'
 import { withoutContent } from '../core/retry.ts'
 import type { PassRetry } from '../core/route.ts'
 import { resting } from './answer.ts'
-import { parentId } from './attempts.ts'
+import { beginAttempt, ended } from './spans.ts'
 import type { BodyReading } from './call.ts'
 import { answerTo, passOn, type PassedOn, type PassingCall, type PassingDependencies } from './pass-on.ts'
 import { RetryLoop, type Course, type RetryDependencies } from './retry-loop.ts'
@@ -74,11 +74,11 @@ function send(call: PassingCall, body: Uint8Array, number: number, deadlineAt: n
   const { method, target } = call
   const fields = forwardedFields(call.fields, call.hop)
   if (deadlineTo !== null) tellDeadline(fields, deadlineTo, deadlineAt - deps.clock.monotonicMs())
-  if (number > 1) markRetry(fields, number, () => parentId(deps))
-  const attempt = deps.upstream.attempt(
+  const span = beginAttempt(call, number, fields, deps.random)
+  const attempt = ended(span, deps.upstream.attempt(
     { method, target, fields, body, inform: (code, interim) => call.inform(code, interim) },
     { socketWaitMs: deps.limits.socketWaitMs, keptReplyBytes: null, closeDelimited: 'stream', status, afterDoubt: false },
-  )
+  ))
   const takeBack = call.whenGone(() => attempt.abort('client'))
   void attempt.outcome.then(takeBack)
   return attempt

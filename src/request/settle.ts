@@ -6,10 +6,12 @@ import type { KeyStore } from '../core/ports.ts'
 import type { ClaimOutcome, DoubtCause, KeyRecord, WriteOutcome } from '../core/record.ts'
 import { storable, type StoredReply } from '../core/reply.ts'
 import { replyOf } from '../core/retry.ts'
+import type { Trace } from '../core/tracing.ts'
 import type { Namespace } from './admit.ts'
 import { announce, type AnnounceDependencies } from './announce.ts'
 import type { Tried } from './attempts.ts'
 import { insist, persist, type PersistDependencies } from './persist.ts'
+import { beginStage } from './spans.ts'
 
 export type Settled =
   | { readonly kind: 'completed', readonly live: UpstreamReply, readonly stored: StoredReply }
@@ -26,13 +28,16 @@ export interface SettleDependencies extends PersistDependencies, Pick<AnnounceDe
 type OurClaim = Extract<ClaimOutcome, { kind: 'claimed' }>
 
 /** Writes first; only then does anybody speak (invariant I2). Repeated while the process lives, with the same events. */
-export async function settle(claimed: OurClaim, tried: Tried, draft: Draft | null, deps: SettleDependencies): Promise<Settled> {
+export async function settle(claimed: OurClaim, tried: Tried, draft: Draft | null, trace: Trace | null, deps: SettleDependencies): Promise<Settled> {
   const { write, events, as } = settlement(claimed, tried, draft, deps)
-  let written: WriteOutcome
+  const span = beginStage(trace, 'settle')
+  let written: WriteOutcome | 'unknown' = 'unknown'
   try {
     written = await write() // nearly always nothing to insist on, and no second promise for it
   } catch (error) {
     written = await insist(error, write, deps)
+  } finally {
+    span?.end({ 'onceward.settle.as': tried.verdict.as, 'onceward.settle.written': written }, written === 'written' ? null : written)
   }
   if (written === 'written') {
     announce(events, deps)

@@ -4,6 +4,7 @@ import type { Census } from '../core/record.ts'
 import { GAVE_UP, type GaveUp } from '../core/retry.ts'
 import { RelayMetrics } from './relay-metrics.ts'
 import { SourceMetrics } from './source-metrics.ts'
+import type { DroppedSpans } from './span-queue.ts'
 import { Table } from './table.ts'
 
 const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
@@ -16,6 +17,7 @@ const LIMITS: readonly LimitName[] = [
 const TIERS: readonly ReplyTier[] = ['memory', 'redis', 'authority']
 const MISSES: readonly CacheMiss[] = ['absent', 'buried', 'foreign', 'corrupt', 'sealed', 'ended', 'differs', 'unavailable']
 const FILLS: readonly CacheFill[] = ['stored', 'present', 'dropped', 'failed']
+const DROPPED_SPANS: readonly DroppedSpans[] = ['queue', 'export']
 const PROBE_ENDS = ['found', 'absent', 'unclear'] as const
 const ATTEMPTS = ['1', '2', '3', '4+'] as const
 
@@ -41,6 +43,7 @@ export class Metrics implements Meter {
   readonly #misses = new Table()
   readonly #fills = new Table()
   readonly #givenUp = new Table()
+  readonly #droppedSpans = new Table()
   readonly #probed = new Table()
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
@@ -85,6 +88,7 @@ export class Metrics implements Meter {
     this.#sums('onceward_reply_cache_misses_total', 'Keys for which Redis had no reply to give, by why.', 'reason', MISSES, this.#misses)
     this.#sums('onceward_reply_cache_fills_total', 'Replies that were to be remembered in Redis, by what became of it.', 'result', FILLS, this.#fills)
     this.#sums('onceward_retries_refused_total', 'Attempts that failed and were followed by no other, by why.', 'reason', Object.keys(GAVE_UP), this.#givenUp)
+    this.#sums('onceward_trace_spans_dropped_total', 'Spans that were recorded and not exported, by why.', 'reason', DROPPED_SPANS, this.#droppedSpans)
     const registers = [this.#registry]
     this.#retries = new Counter({ name: 'retry_attempt_total', help: 'Retries sent upstream; 1 is the first retry.', labelNames: ['attempt', 'route'], registers })
     this.#delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
@@ -161,6 +165,10 @@ export class Metrics implements Meter {
 
   gaveUp(why: GaveUp): void {
     this.#givenUp.add(1, why)
+  }
+
+  spansDropped(why: DroppedSpans, spans: number): void {
+    this.#droppedSpans.add(spans, why)
   }
 
   /** A gauge of everything that `read` names, under one label, when somebody scrapes. */

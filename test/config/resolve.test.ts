@@ -56,7 +56,7 @@ routes:
 
 test('scope none and the other choices are taken over', async (t) => {
   const config = await configOf('store: { embedded: single-instance }\nlog: { level: silent }\nshutdown: { grace: 0s }\ndefaults: { idempotency: { scope: none, unknown_status: 409, close_delimited: keep } }')
-  t.match(config, { store: { embedded: 'single-instance' }, logLevel: 'silent', shutdownGraceMs: 0 })
+  t.match(config, { store: { embedded: 'single-instance' }, log: { level: 'silent' }, shutdownGraceMs: 0 })
   t.match(policyOf(config, 'default'), { scope: { kind: 'none' }, unknownStatus: 409, closeDelimited: 'keep' })
 })
 

@@ -29,7 +29,7 @@ function policy(changes: Partial<Omit<OutboxPolicy, 'lane'>> & { readonly lane?:
 }
 
 function filling(body: string, changes: Partial<DraftFilling> = {}): DraftFilling {
-  return { key: 'k-1', identity: 'acme', route: 'create-charge', fields: ['X-Tenant', 'seven', 'traceparent', TRACE], ...changes, body: Buffer.from(body) }
+  return { key: 'k-1', identity: 'acme', route: 'create-charge', fields: ['X-Tenant', 'seven', 'traceparent', TRACE], traceparent: null, ...changes, body: Buffer.from(body) }
 }
 
 function reply(body: string, changes: Partial<CompletedReply> = {}): CompletedReply {
@@ -165,7 +165,7 @@ test('whatever request and reply say: an event is built, it is a CloudEvent in J
   const fields = text.map((value) => ['X-A', value, 'Content-Type', value, 'traceparent', value])
   fc.assert(fc.property(words, fc.option(fc.dictionary(text, words, { maxKeys: 3 })), body, body, fields, text, fc.integer({ min: 200, max: 599 }), (lane, data, asked, answered, headers, word, status) => {
     const policies = [policy({ lane, data: data === null ? null : group(data), on: { classes: [2, 3, 4, 5], statuses: [] } }), policy({ on: { classes: [2, 3, 4, 5], statuses: [] } })]
-    const request: DraftFilling = { key: word, identity: word, route: 'a', fields: headers, body: asked ?? new Uint8Array() }
+    const request: DraftFilling = { key: word, identity: word, route: 'a', fields: headers, traceparent: null, body: asked ?? new Uint8Array() }
     const answer: CompletedReply = { status, fields: headers, body: answered }
     const events = build(policies, request, answer)
     t.equal(events.length, 2)

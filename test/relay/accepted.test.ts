@@ -1,3 +1,4 @@
+import { NO_TRACER } from '../../src/core/tracing.ts'
 import { test } from 'tap'
 import type { Delivery, Outgoing } from '../../src/core/delivery.ts'
 import { operationsSink, type Executed } from '../../src/core/operations.ts'
@@ -52,7 +53,7 @@ function executing(answer: (payload: string, time: number) => Executed | Promise
     times.set(payload, time)
     return await answer(payload, time)
   } })
-  const relay = new Relay({ sink, settings: SETTINGS, store, bell, clock, meter, journal, random: { uniform: () => 0.5, token: () => 'holder' } })
+  const relay = new Relay({ sink, settings: SETTINGS, store, bell, clock, meter, journal, tracer: NO_TRACER, random: { uniform: () => 0.5, token: () => 'holder' } })
   const put = (name: string): void => store.put(event(`owner.${name}`, { id: name, sink: 'operations', payload: Buffer.from(name) }))
   return { clock, store, relay, meter, times, put }
 }

@@ -304,6 +304,7 @@ test('a client that waits for the reply of what it sent holds its connection, an
   const { flow, clock, store } = await scene()
   const call: Call = {
     method: 'POST', target: '/v1/charges', fields: ['Authorization', 'Bearer one', 'Idempotency-Key', 'k1', 'Prefer', 'respond-async, wait=5'],
+    trace: null,
     hop: { peer: '127.0.0.1', trusted: false, secure: false, httpVersion: '1.1', pseudonym: 'test', host: null, forwarded: false },
     body: () => Promise.reject(new Error('it was read')), forgetBody: () => undefined, inform: () => undefined, gone: () => false,
   }

@@ -1,5 +1,6 @@
 import { Breaker } from '../../src/core/breaker.ts'
 import { RetryBudget } from '../../src/core/budget.ts'
+import { NO_TRACER } from '../../src/core/tracing.ts'
 import { Roster } from '../../src/core/roster.ts'
 import type { Route } from '../../src/core/route.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -67,11 +68,12 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
   }
   return {
     deps, journal, meter, rung, routes,
-    execute: (payload, more = {}) => execute(payload, { ...deps, routes: () => more.routes ?? routes, missing, hop: { pseudonym: 'executor', host: null, forwarded: false }, draining: () => more.draining ?? false }),
+    execute: (payload, more = {}) => execute(payload, { ...deps, routes: () => more.routes ?? routes, missing, tracer: NO_TRACER, hop: { pseudonym: 'executor', host: null, forwarded: false }, draining: () => more.draining ?? false }),
     send(key, { body = '{"amount":1}', forgotten = () => undefined, method = 'POST', fields = [] } = {}) {
       const call: Call = {
         method, target: '/v1/charges', fields: ['Content-Type', 'application/json', 'Authorization', 'Bearer one', 'Idempotency-Key', key, ...fields],
-        hop: { peer: '127.0.0.1', trusted: false, secure: false, httpVersion: '1.1', pseudonym: 'test', host: null, forwarded: false },
+        trace: null,
+    hop: { peer: '127.0.0.1', trusted: false, secure: false, httpVersion: '1.1', pseudonym: 'test', host: null, forwarded: false },
         body: () => Promise.resolve({ kind: 'body', body: Buffer.from(body) }),
         forgetBody: forgotten, inform: () => undefined, gone: () => false,
       }

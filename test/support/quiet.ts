@@ -9,6 +9,7 @@ export class NotedJournal implements Journal {
   error(event: string): void { this.events.push(event) }
   warn(event: string): void { this.events.push(event) }
   info(event: string): void { this.events.push(event) }
+  routine(event: string): void { this.events.push(event) }
 }
 
 /** A meter that keeps the last census. */

@@ -1,3 +1,4 @@
+import { NO_TRACER } from '../../src/core/tracing.ts'
 import type { OutboxEvent } from '../../src/core/event.ts'
 import type { OutboxStore } from '../../src/core/outbox-ports.ts'
 import type { SinkSettings } from '../../src/core/sink-settings.ts'
@@ -30,7 +31,7 @@ export function relayScene(uniform: () => number = () => 0.5): RelayScene {
     relay: (sink, more = {}, through = (own) => own) => {
       relays += 1
       const [meter, journal, token] = [new NotedRelayMeter(), new NotedJournal(), `holder-${relays}`]
-      const relay = new Relay({ sink, settings: sinkSettings(more), store: through(counted(store, queries)), bell, clock, meter, journal, random: { uniform, token: () => token } })
+      const relay = new Relay({ sink, settings: sinkSettings(more), store: through(counted(store, queries)), bell, clock, meter, journal, tracer: NO_TRACER, random: { uniform, token: () => token } })
       return { relay, meter, journal }
     },
   }

@@ -3,11 +3,11 @@ import type { SettledLine } from '../../src/core/ports.ts'
 import { openJournal, type LogLevel } from '../../src/telemetry/logger.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
-const LINE: SettledLine = { route: 'charge', method: 'POST', outcome: 'new', status: 200, id: 'abcdefgh', operationRef: 'op_1', attempts: 1, cause: null, late: false, durationMs: 1.5 }
+const LINE: SettledLine = { route: 'charge', method: 'POST', outcome: 'new', status: 200, id: 'abcdefgh', operationRef: 'op_1', attempts: 1, cause: null, late: false, traceId: null, spanId: null, durationMs: 1.5 }
 
-function open(level: LogLevel) {
+function open(level: LogLevel, successes = 1, uniform = () => 0) {
   const lines: string[] = []
-  return { lines, journal: openJournal(level, { write: (line) => { lines.push(line) } }, new FakeClock(5000)) }
+  return { lines, journal: openJournal({ level, successes }, { write: (line) => { lines.push(line) } }, new FakeClock(5000), { uniform }) }
 }
 
 test('the line of a request has the form of all others', async (t) => {
