@@ -64,8 +64,9 @@ test('where an event is from is read of its envelope, and of nothing that its da
     t.match(originOf(eventBytes([...front, own, ['datacontenttype', '"application/json"'], ['data', data]])), { traceId: TRACE })
   }
   fc.assert(fc.property(fc.oneof(fc.string({ unit: 'grapheme' }), fc.string().map((text) => `${text},"traceparent":"${SENT}"`)), (lane) => {
-    t.equal(originOf(eventBytes([['id', '"e"'], ['partitionkey', JSON.stringify(lane)], ['data', '{}']])), null)
-    t.match(originOf(eventBytes([['id', '"e"'], ['partitionkey', JSON.stringify(lane)], own])), { traceId: TRACE })
+    t.equal(originOf(eventBytes([['specversion', '"1.0"'], ['partitionkey', JSON.stringify(lane)], ['data', '{}']])), null)
+    t.match(originOf(eventBytes([['specversion', '"1.0"'], ['partitionkey', JSON.stringify(lane)], own])), { traceId: TRACE })
   }))
-  for (const bytes of ['', '{', ',"traceparent":"', `,"traceparent":"${SENT.slice(0, 40)}`]) t.equal(originOf(Buffer.from(bytes)), null)
+  t.equal(originOf(Buffer.from(`\0\0\0\u0002{}{"a":1,"traceparent":"${SENT}"}`)), null, 'a stored request')
+  for (const bytes of ['', '{', '{"specversion":,"traceparent":"', `{"specversion":,"traceparent":"${SENT.slice(0, 40)}`]) t.equal(originOf(Buffer.from(bytes)), null)
 })
