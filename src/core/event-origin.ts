@@ -1,6 +1,8 @@
 import { readTraceparent } from './traceparent.ts'
 import type { SpanPlace } from './tracing.ts'
 
+/** What else goes through the outbox (stored requests) holds bytes of clients. */
+const ENVELOPE = Buffer.from('{"specversion":')
 const MEMBER = Buffer.from(',"traceparent":"')
 const DATA = Buffer.from(',"data')
 /** `vv-`, a trace id, `-`, a span id, `-ff` */
@@ -15,6 +17,7 @@ const ENVELOPE_BYTES = 16 * 1024
  */
 export function originOf(payload: Uint8Array): SpanPlace | null {
   const front = Buffer.from(payload.buffer, payload.byteOffset, Math.min(payload.byteLength, ENVELOPE_BYTES))
+  if (front.indexOf(ENVELOPE) !== 0) return null
   const at = front.indexOf(MEMBER)
   if (at === -1) return null
   const data = front.indexOf(DATA)
@@ -22,4 +25,10 @@ export function originOf(payload: Uint8Array): SpanPlace | null {
   const from = at + MEMBER.length
   const read = readTraceparent(front.toString('latin1', from, from + TRACEPARENT_BYTES))
   return read === null ? null : { traceId: read.traceId, spanId: read.parentId, sampled: read.sampled }
+}
+
+/** For a log line. */
+export function originIds(payload: Uint8Array): { readonly trace_id?: string, readonly span_id?: string } {
+  const origin = originOf(payload)
+  return origin === null ? {} : { trace_id: origin.traceId, span_id: origin.spanId }
 }

@@ -193,7 +193,7 @@ export class Dispatch {
     const shown = batch[Math.max(0, failed)]
     const failure = deliveries[failed]
     const delivered = deliveries.filter(({ kind }) => kind === 'delivered').length
-    const origin = shown === undefined || this.#deps.sink.kind === 'operations' ? null : originOf(shown.payload)
+    const origin = shown === undefined ? null : originOf(shown.payload)
     const line = {
       sink: this.#deps.sink.name, events: batch.length, delivered,
       event: shown?.id ?? '', attempt: shown?.attempt ?? 0, durationMs: Math.round(durationMs),

@@ -2,6 +2,7 @@ import type { Clock, Journal, Random } from '../core/ports.ts'
 import type { EventEnd, Taken, WaitingEvent } from '../core/outbox.ts'
 import type { DeliveryEnd, OutboxStore, RelayMeter, Sink } from '../core/outbox-ports.ts'
 import { Roster } from '../core/roster.ts'
+import { originIds } from '../core/event-origin.ts'
 import type { SinkSettings } from '../core/sink-settings.ts'
 import type { Tracer } from '../core/tracing.ts'
 import { DeliveredArrivals } from './arrivals.ts'
@@ -180,13 +181,13 @@ export class Rounds {
     }
   }
 
-  #settled({ id, committedAt }: WaitingEvent, end: EventEnd, counts: RoundCounts): void {
+  #settled({ id, payload, committedAt }: WaitingEvent, end: EventEnd, counts: RoundCounts): void {
     const { sink, meter, journal, clock } = this.#deps
     const kind = deliveryEnd(end)
     counts[kind] += 1
     meter.delivered(sink.name, kind, 1)
     if (end.kind === 'delivered') this.#arrived.add(committedAt, clock.monotonicMs() + this.#storeAheadMs)
-    if (end.kind === 'dead') journal.warn('delivery.dead', { sink: sink.name, event: id, cause: end.cause, blocks: String(end.blocks) })
+    if (end.kind === 'dead') journal.warn('delivery.dead', { sink: sink.name, event: id, cause: end.cause, blocks: String(end.blocks), ...originIds(payload) })
   }
 
   async #measure(): Promise<void> {

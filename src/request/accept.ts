@@ -13,6 +13,7 @@ import { announce, type AnnounceDependencies } from './announce.ts'
 import { accepted, acceptedReply, mismatch, incomparable, notClaimed, notConfirmed, overQuota, replayed, type Ending } from './answer.ts'
 import { claimRequest, draftOf, requestUnder, type ClaimDependencies } from './claim.ts'
 import { isOver, type Completions } from './completion.ts'
+import { beginStage, claimEnds } from './spans.ts'
 import { dropBody, follow, type WaitDependencies } from './wait.ts'
 
 /*
@@ -36,7 +37,9 @@ export async function accept(entry: Entry, acceptance: Acceptance, deps: AcceptD
   const settings = deps.operations.current
   let asked: Asked | 'late'
   try {
-    asked = await inTime(ask(entry, settings, deps), entry, deps)
+    const span = beginStage(entry.call.trace, 'claim')
+    const asking = ask(entry, settings, deps)
+    asked = await inTime(span === null ? asking : claimEnds(span, asking), entry, deps)
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error
     return error.written === 'no' ? notClaimed({ kind: 'unavailable' }, entry, deps.clock.wallMs()) : notConfirmed()

@@ -1,4 +1,5 @@
 import type { OutboxEvent } from '../core/event.ts'
+import { originIds } from '../core/event-origin.ts'
 import type { Ringer } from '../core/outbox-ports.ts'
 import type { Journal } from '../core/ports.ts'
 
@@ -11,9 +12,9 @@ export interface AnnounceDependencies {
 export function announce(events: readonly OutboxEvent[], { bell, journal }: AnnounceDependencies): void {
   if (events.length === 0) return
   const sinks = new Set<string>()
-  for (const { id, sink, type, flaw } of events) {
+  for (const { id, sink, type, payload, flaw } of events) {
     if (flaw === null) sinks.add(sink)
-    else journal.warn('event.unbuilt', { event: id, sink, type, flaw })
+    else journal.warn('event.unbuilt', { event: id, sink, type, flaw, ...originIds(payload) })
   }
   for (const sink of sinks) bell.ring(sink)
 }

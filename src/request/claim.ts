@@ -5,7 +5,7 @@ import { renderProbe } from '../core/probe.ts'
 import { StoreUnavailable, type KeyStore } from '../core/ports.ts'
 import type { ClaimOutcome, ClaimRequest, Claim } from '../core/record.ts'
 import type { Roster } from '../core/roster.ts'
-import { ownTraceparent } from '../core/tracing.ts'
+import { ownTraceparent, traceIds, type Trace } from '../core/tracing.ts'
 import { withWitness } from '../core/witness.ts'
 import type { Entry, Namespace } from './admit.ts'
 import type { Call } from './call.ts'
@@ -59,11 +59,11 @@ async function findOut(entry: Entry, draft: Draft | null, deps: ClaimDependencie
   for (;;) {
     let outcome: ClaimOutcome | WithoutStore
     try {
-      outcome = await ask(request, deps, patience)
+      outcome = await ask(request, entry.call.trace, deps, patience)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
       const sent = patience.hung !== null && !patience.gone() && !patience.overdue()
-      failed(error, request, sent, deps)
+      failed(error, request, sent, entry.call.trace, deps)
       return { kind: sent ? 'unprotected' : 'unavailable' }
     }
     if (outcome.kind === 'claimed' && patience.overdue()) {
@@ -87,7 +87,7 @@ export function requestUnder(spec: string, request: ClaimRequest, entry: Entry, 
 type WithoutStore = Extract<Claimed, { kind: 'unavailable' | 'unprotected' }>
 
 /** The store's own promise, on nearly all routes: a frame of ours around it would be made for every key. */
-function ask(request: ClaimRequest, deps: ClaimDependencies, patience: Patience): Promise<ClaimOutcome | WithoutStore> {
+function ask(request: ClaimRequest, trace: Trace | null, deps: ClaimDependencies, patience: Patience): Promise<ClaimOutcome | WithoutStore> {
   if (patience.hung === null) return deps.store.claim(request, () => patience.gone() || patience.overdue())
   let hung = false
   const claiming = deps.store.claim(request, () => patience.gone() || patience.overdue() || hung)
@@ -97,18 +97,18 @@ function ask(request: ClaimRequest, deps: ClaimDependencies, patience: Patience)
   })]).then((outcome) => {
     if (outcome !== 'hung') return outcome
     const sent = !patience.gone()
-    void settleLate(claiming, request, sent, deps)
+    void settleLate(claiming, request, sent, trace, deps)
     return { kind: sent ? 'unprotected' : 'unavailable' }
   })
 }
 
 /** The claim went on without anybody who waits for it. */
-async function settleLate(claiming: Promise<ClaimOutcome>, request: ClaimRequest, sent: boolean, deps: ClaimDependencies): Promise<void> {
+async function settleLate(claiming: Promise<ClaimOutcome>, request: ClaimRequest, sent: boolean, trace: Trace | null, deps: ClaimDependencies): Promise<void> {
   try {
     const late = await claiming
     if (late.kind === 'claimed') disown(late.claim, sent, deps)
   } catch (error) {
-    failed(error, request, sent, deps)
+    failed(error, request, sent, trace, deps)
   }
 }
 
@@ -116,8 +116,8 @@ async function settleLate(claiming: Promise<ClaimOutcome>, request: ClaimRequest
  * The row may stand although the claim failed, or come to stand yet: a claim that the store has not finished is one that a
  * release does not find. So it is asked again, as the same holder, until the store says what there is.
  */
-function failed(error: unknown, request: ClaimRequest, sent: boolean, deps: ClaimDependencies): void {
-  if (!(error instanceof StoreUnavailable)) deps.journal.error('claim.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+function failed(error: unknown, request: ClaimRequest, sent: boolean, trace: Trace | null, deps: ClaimDependencies): void {
+  if (!(error instanceof StoreUnavailable)) deps.journal.error('claim.failed', { ...traceIds(trace), error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
   else if (error.written === 'unknown') disownOnceKnown(request, sent, deps)
 }
 

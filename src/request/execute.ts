@@ -16,6 +16,7 @@ import { attempts, type AttemptDependencies, type Sending } from './attempts.ts'
 import type { Asking } from './claim.ts'
 import type { LeaseKeeper } from './lease.ts'
 import { insist } from './persist.ts'
+import { beginStage, claimEnds } from './spans.ts'
 import { settle, type SettleDependencies, type Settled } from './settle.ts'
 import type { Watch } from './watch.ts'
 
@@ -116,7 +117,13 @@ async function begin(work: Work, deps: ExecuteDependencies): Promise<Executed> {
 }
 
 /** Null: the store did not answer, and nothing was begun. A row that may stand is asked about until it is known: left alone it would end as a doubt. */
-async function ask({ id, operationRef, policy: { leaseMs, whenUnsure } }: Work, deps: ExecuteDependencies): Promise<Begun | null> {
+function ask(work: Work, deps: ExecuteDependencies): Promise<Begun | null> {
+  const span = beginStage(work.call.trace, 'claim')
+  const asking = askStore(work, deps)
+  return span === null ? asking : claimEnds(span, asking)
+}
+
+async function askStore({ id, operationRef, policy: { leaseMs, whenUnsure } }: Work, deps: ExecuteDependencies): Promise<Begun | null> {
   const onOrphan: BeginRequest['onOrphan'] = whenUnsure.kind === 'resend' ? { kind: 'take', withinMs: whenUnsure.withinMs } : { kind: 'hold' }
   const request: BeginRequest = { id, operationRef, holder: deps.random.token(16), leaseMs, onOrphan }
   try {

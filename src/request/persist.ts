@@ -1,5 +1,6 @@
 import { StoreUnavailable, type Clock, type Journal, type Random } from '../core/ports.ts'
 import type { Roster } from '../core/roster.ts'
+import { traceIds, type Trace } from '../core/tracing.ts'
 
 const FIRST_DELAY_MS = 50
 const LONGEST_DELAY_MS = 2000
@@ -35,12 +36,12 @@ export function persistAside(write: () => Promise<unknown>, deps: PersistDepende
     .finally(() => deps.unsettled.leave(place)))
 }
 
-/** Goes on with a write that has failed once, with `first`. */
-export async function insist<Outcome>(first: unknown, write: () => Promise<Outcome>, deps: PersistDependencies): Promise<Outcome> {
+/** Goes on with a write that has failed once, with `first`; `trace` is that of the request whose write it is, for the log. */
+export async function insist<Outcome>(first: unknown, write: () => Promise<Outcome>, deps: PersistDependencies, trace: Trace | null = null): Promise<Outcome> {
   let error = first
   for (let failures = 0; ; failures += 1) {
     if (!(error instanceof StoreUnavailable) || deps.life.over) throw error
-    if (failures === 0) deps.journal.warn('store.write-failed', { written: error.written, error: error.message })
+    if (failures === 0) deps.journal.warn('store.write-failed', { ...traceIds(trace), written: error.written, error: error.message })
     const ceilingMs = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures)
     await new Promise<void>((resolve) => { deps.clock.after(deps.random.uniform() * ceilingMs, resolve) })
     try {

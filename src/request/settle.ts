@@ -35,7 +35,7 @@ export async function settle(claimed: OurClaim, tried: Tried, draft: Draft | nul
   try {
     written = await write() // nearly always nothing to insist on, and no second promise for it
   } catch (error) {
-    written = await insist(error, write, deps)
+    written = await insist(error, write, deps, trace)
   } finally {
     span?.end({ 'onceward.settle.as': tried.verdict.as, 'onceward.settle.written': written }, written === 'written' ? null : written)
   }

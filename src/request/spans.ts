@@ -1,10 +1,8 @@
 import { mayHaveActed, statusOf, type AttemptOutcome } from '../core/attempt.ts'
 import { carryTrace, markRetry } from '../core/attempt-fields.ts'
-import type { Random, Switched } from '../core/ports.ts'
+import { StoreUnavailable, type Random, type SettledLine, type Switched } from '../core/ports.ts'
 import type { Attributes, Span, Trace } from '../core/tracing.ts'
-import type { Ending } from './answer.ts'
 import type { Call } from './call.ts'
-import type { Claimed } from './claim.ts'
 
 /*
  * What a request's trace tells of its stages. Each of these hands back the very promise that it was given where nothing is recorded.
@@ -50,16 +48,20 @@ export function beginStage(trace: Trace | null, stage: 'claim' | 'settle'): Span
   return trace === null || trace.spanId === null ? null : trace.begin(stage, NOTHING)
 }
 
-export async function claimEnds(span: Span, claiming: Promise<Claimed>): Promise<Claimed> {
+/** Of a claim, of a request that is accepted, or of an execution that begins; null: the store did not answer. */
+export async function claimEnds<T extends { readonly kind: string, readonly operationRef?: string } | null>(span: Span, claiming: Promise<T>): Promise<T> {
   try {
     const claimed = await claiming
-    span.end({ 'onceward.claim.outcome': claimed.kind, ...('operationRef' in claimed ? { 'onceward.operation_ref': claimed.operationRef } : {}) }, claimed.kind === 'unavailable' || claimed.kind === 'unprotected' ? 'store-unavailable' : null)
+    const kind = claimed?.kind ?? 'unavailable'
+    span.end({ 'onceward.claim.outcome': kind, ...(claimed?.operationRef === undefined ? {} : { 'onceward.operation_ref': claimed.operationRef }) }, WITHOUT_STORE.has(kind) ? 'store-unavailable' : null)
     return claimed
   } catch (error) {
-    span.end(NOTHING, 'defect')
+    span.end(NOTHING, error instanceof StoreUnavailable ? 'store-unavailable' : 'defect')
     throw error
   }
 }
+
+const WITHOUT_STORE: ReadonlySet<string> = new Set(['unavailable', 'unprotected'])
 
 /** A reply at hand needs no claim of the store: the trace has one all the same, which took no time. */
 export function claimAtHand(trace: Trace | null, operationRef: string): void {
@@ -67,7 +69,7 @@ export function claimAtHand(trace: Trace | null, operationRef: string): void {
 }
 
 /** What came of the request, for its own span. */
-export function aboutEnding({ outcome, operationRef, attempts, cause }: Pick<Ending, 'outcome' | 'operationRef' | 'attempts' | 'cause'>): Attributes {
+export function aboutEnding({ outcome, operationRef, attempts, cause }: Pick<SettledLine, 'outcome' | 'operationRef' | 'attempts' | 'cause'>): Attributes {
   return {
     'onceward.outcome': outcome, 'onceward.attempts': attempts,
     ...(operationRef === null ? {} : { 'onceward.operation_ref': operationRef }), ...(cause === null ? {} : { 'onceward.cause': cause }),

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { test, type Test } from 'tap'
 import { startReceiver } from '../chaos/relay/receiver.ts'
 import { askFor, ONE } from '../support/async-cases.ts'
@@ -33,7 +35,10 @@ interface Scene {
 
 async function scene(t: Test, statuses: readonly number[] = [], more = '', sample?: string): Promise<Scene> {
   const collector = await startTraceCollector(t)
-  const upstream = await scriptedUpstream(t, ({ socket, number }) => respond(socket, statuses[number - 1] ?? 201, 'done'))
+  const upstream = await scriptedUpstream(t, ({ socket, request, number }) => {
+    if (request.includes('websocket')) socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n')
+    else respond(socket, statuses[number - 1] ?? 201, 'done')
+  })
   return { collector, upstream, sidecar: await startForTest(t, upstream.origin, { yaml: yaml(collector.url, more, sample) }) }
 }
 
@@ -113,12 +118,14 @@ test('where the ratio decides against a trace that begins here, the upstream hea
 })
 
 test('a doubt, a refusal and a failing upstream are errors of their spans', async (t) => {
-  const { collector, upstream, sidecar } = await scene(t, [502, 422, 500], 'routes: [{ name: once, match: { path: /once }, retry: { attempts: 1 }, idempotency: { unknown_status: 409 } }]')
+  const collector = await startTraceCollector(t)
+  const upstream = await scriptedUpstream(t, ({ socket, number }) => (number === 1 ? void socket.destroy() : respond(socket, number === 2 ? 422 : 500, 'no')))
+  const sidecar = await startForTest(t, upstream.origin, { yaml: yaml(collector.url, 'routes: [{ name: once, match: { path: /once }, idempotency: { unknown_status: 409 } }]') })
   for (const key of ['k1', 'k2', 'k3']) await sidecar.post(key, { path: '/once' })
   const spans = await collector.told((told) => servers(told).length === 3)
   t.equal(upstream.requests.length, 3)
-  t.strictSame(servers(spans).map(({ failed, attributes: { 'onceward.outcome': outcome, 'error.type': type } }) => [failed, outcome, type]), [[true, 'uncertain', '502'], [false, 'new', undefined], [true, 'new', '500']])
-  t.strictSame(named(spans, 'attempt').map(({ attributes: { 'onceward.attempt.outcome': outcome, 'error.type': type, 'onceward.attempt.may_have_run': ran } }) => [outcome, type, ran]), [['lost', 'ambiguous-status', true], ['answered', '422', true], ['answered', '500', true]])
+  t.strictSame(servers(spans).map(({ failed, attributes: { 'onceward.outcome': outcome, 'error.type': type } }) => [failed, outcome, type]), [[true, 'uncertain', 'uncertain'], [false, 'new', undefined], [true, 'new', '500']])
+  t.strictSame(named(spans, 'attempt').map(({ attributes: { 'onceward.attempt.outcome': outcome, 'error.type': type, 'onceward.attempt.may_have_run': ran } }) => [outcome, type, ran]), [['lost', 'connection-lost', true], ['answered', '422', true], ['answered', '500', true]])
 })
 
 test('requests that pass, handshakes and refusals have their span, too', async (t) => {
@@ -127,10 +134,14 @@ test('requests that pass, handshakes and refusals have their span, too', async (
   await sidecar.post(null, { path: '/v1/charges' })
   t.equal((await sidecar.post('k1', { headers: ['Idempotency-Key', 'k2'] })).status, 400)
   t.equal((await sidecar.post(null, { path: '/a%2Fb' })).status, 400)
-  const spans = await collector.told((told) => servers(told).length === 4)
-  t.strictSame(servers(spans).map(({ name, attributes: { 'http.response.status_code': status } }) => [name, status]), [['GET page', 201], ['POST default', 201], ['POST default', 400], ['POST none', 400]])
-  t.strictSame(named(spans, 'attempt').map(({ parentSpanId }) => parentSpanId), servers(spans).slice(0, 2).map(({ spanId }) => spanId))
-  t.strictSame(upstream.requests.map((request) => field(request, 'traceparent').length), [1, 1])
+  const client = connect(Number(new URL(sidecar.address).port), '127.0.0.1')
+  client.write(['GET /page HTTP/1.1', 'Host: a', 'Content-Length: 0', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', '', ''].join('\r\n'))
+  await once(client, 'data')
+  client.destroy()
+  const spans = await collector.told((told) => servers(told).length === 5)
+  t.strictSame(servers(spans).map(({ name, attributes: { 'http.response.status_code': status } }) => [name, status]), [['GET page', 201], ['POST default', 201], ['POST default', 400], ['POST none', 400], ['GET page', 101]])
+  t.strictSame(named(spans, 'attempt').map(({ parentSpanId }) => parentSpanId), servers(spans).filter(({ failed, attributes }) => !failed && attributes['http.response.status_code'] !== 400).map(({ spanId }) => spanId))
+  t.strictSame(upstream.requests.map((request) => field(request, 'traceparent').length), [1, 1, 1])
 })
 
 test('a delivery is linked to the requests that its events are from, and tells its receivers of them', async (t) => {
@@ -160,17 +171,19 @@ test('an accepted request is executed in the trace of the request that brought i
   const spans = await collector.told((told) => named(told, 'execute report').length === 1 && named(told, 'POST report').length === 1)
   const [execution] = named(spans, 'execute report')
   t.match(execution, { kind: 'consumer', traceId: TRACE, parentSpanId: named(spans, 'POST report')[0]?.spanId, attributes: { 'onceward.execution.outcome': 'completed' } })
-  t.strictSame(spans.filter(({ parentSpanId }) => parentSpanId === execution?.spanId).map(({ name }) => name), ['attempt', 'settle'])
+  t.strictSame(spans.filter(({ parentSpanId }) => parentSpanId === execution?.spanId).map(({ name }) => name), ['claim', 'attempt', 'settle'])
   t.strictSame(field(upstream.requests[0], 'traceparent'), [`00-${TRACE}-${named(spans, 'attempt')[0]?.spanId}-01`])
   t.strictSame(field(upstream.requests[0], 'tracestate'), ['one=1'])
 })
 
-for (const [what, answers] of [['hangs', () => null], ['answers 503', () => 503], ['refuses', () => 400]] as const) {
+for (const [what, answers] of [['hangs', () => null], ['answers 503', () => 503], ['refuses', () => 400], ['is not there', 'gone']] as const) {
   test(`a collector that ${what} costs no request anything, and what it did not take is counted`, async (t) => {
-    const collector = await startTraceCollector(t, answers)
+    const collector = await startTraceCollector(t, answers === 'gone' ? () => 200 : answers)
+    if (answers === 'gone') await collector.close()
     const upstream = await scriptedUpstream(t, ({ socket }) => respond(socket, 201, 'done'))
     const sidecar = await startForTest(t, upstream.origin, { yaml: yaml(collector.url) })
     for (let i = 0; i < 10; i += 1) t.equal((await sidecar.post(`k${i}`)).status, 201)
+    while (await sidecar.metric('onceward_trace_spans_dropped_total{reason="export"}') < 40) await sidecar.post('k1')
     const from = performance.now()
     await sidecar.stop()
     t.ok(performance.now() - from < 5000, 'it does not wait for the collector')

@@ -31,7 +31,7 @@ interface Sent {
 
 /** A request under the policy that its route has now. */
 function entry(spec: FingerprintSpec, sent: Sent, policy: Partial<Policy> = REJECT): Entry {
-  const call = { method: 'POST', target: '/v1/charges', fields: ['Content-Type', sent.type, 'X-Version', sent.version], gone: () => false, forgetBody: () => undefined }
+  const call = { method: 'POST', target: '/v1/charges', fields: ['Content-Type', sent.type, 'X-Version', sent.version], trace: null, gone: () => false, forgetBody: () => undefined }
   const body = Buffer.from(sent.body)
   return { kind: 'guarded', route: 'r', policy, key: 'k', identity: 'i', retentionMs: 1000, call, body, id: 'i'.repeat(43), fingerprint: fingerprint(NAMESPACE.secret, spec, { ...call, body }), witness: null } as unknown as Entry
 }

@@ -22,6 +22,7 @@ export interface TraceCollector {
   /** of each export: its headers, and the attributes of its resource */
   readonly exports: readonly { readonly path: string, readonly headers: IncomingHttpHeaders, readonly resource: ToldSpan['attributes'], readonly text: string }[]
   /** resolves with all spans so far once they are as wanted; looks at each export */
+  close(): Promise<void>
   told(wanted: (spans: readonly ToldSpan[]) => boolean): Promise<readonly ToldSpan[]>
 }
 
@@ -71,6 +72,7 @@ export async function startTraceCollector(t: Test, answers: () => number | null 
   })
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spans, exports,
+    close: () => new Promise((resolve) => { server.close(() => resolve()) }),
     told: (wanted) => new Promise((resolve) => {
       const look = (): void => {
         if (!wanted(spans)) return
