@@ -5,7 +5,7 @@ import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
 import { Breaker } from './core/breaker.ts'
 import { RetryBudget } from './core/budget.ts'
-import { StoreUnavailable, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
+import { StoreUnavailable, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay, type Upstream, type UpstreamUse } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
 import { acceptsAny } from './core/route.ts'
@@ -13,6 +13,7 @@ import { NO_TRACER } from './core/tracing.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
 import { SystemLoopDelay } from './host/loop-delay.ts'
+import { nodeVersion } from './host/node-version.ts'
 import { systemRandom } from './host/random.ts'
 import { JwtVerifier } from './identity/jwt.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
@@ -73,7 +74,8 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const random = systemRandom()
   const journal = openJournal(config.log, log, clock, random)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
-  const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
+  const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE], () => clock.wallMs())
+  meter.ofProcess(readVersion(), nodeVersion())
   const tracer = config.tracing === null ? NO_TRACER : await openTracer(config.tracing, config.upstream, { clock, random, version: readVersion(), dropped: (why, spans) => meter.spansDropped(why, spans) })
   const { store, replies, wakeups, fleet, outbox } = await openStore({ config, clock, random, meter, journal }, seams)
   const bell = new Bell(wakeups, clock)
@@ -114,7 +116,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     watch, completions, operations,
     checkpoint: seams.checkpoint ?? null,
   }
-  const through: PassingDependencies = { upstream: passed, clock, random, limits: config.limits, underWay: passing }
+  const through: PassingDependencies = { upstream: passed, meter, clock, random, limits: config.limits, underWay: passing }
   const streaming: RepeatingDependencies = { ...retrying, upstream, limits: config.limits }
   const upkeep = new Upkeep(store, clock, meter, journal)
   const doubts = new DoubtSweep({
@@ -127,7 +129,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     pseudonym: `onceward-${random.token(9)}`,
     host: config.upstreamHost === 'origin' ? new URL(connections.origin).host : null, forwarded: config.trust.forwarded === 'always',
   }
-  const admin = adminListener({ metrics: () => meter.render(), notReady: () => notReady(store, draining, policies) })
+  const admin = adminListener({ metrics: (accept) => meter.render(accept), notReady: () => notReady(store, draining, policies) })
   const systemDelay = new SystemLoopDelay()
   const loopDelay = seams.loopDelay ?? systemDelay
   const proxy = new ProxyListener({
@@ -136,14 +138,16 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     lookup: { store, outbox, tokens, completions, clock, namespace: flow.namespace, operations, routes: () => policies.routes },
     proxyName: proxyName(config.service),
     handle: (call, admitted) => handle(call, admitted, flow),
-    pass: (call) => passOn(call, null, through),
-    stream: (call, { deadlineMs, retry }, route) => (retry === null || deadlineMs === null ? passOn(call, deadlineMs, streaming) : passRepeatedly(call, { route, deadlineMs, retry }, streaming)),
+    pass: (call, route) => passOn(call, route, null, through),
+    stream: (call, { deadlineMs, retry }, route) => (retry === null || deadlineMs === null ? passOn(call, route, deadlineMs, streaming) : passRepeatedly(call, { route, deadlineMs, retry }, streaming)),
     askToSwitch: (call, protocol) => askToSwitch(call, protocol, through),
     meter, journal, clock,
   })
   meter.observe('onceward_held_body_bytes', 'Memory taken by bodies of requests with a key.', () => proxy.heldBytes)
   meter.observe('onceward_client_connections', 'Connections of clients, idle ones included.', () => proxy.connections)
   meter.observe('onceward_event_loop_delay_seconds', 'Delay of the event loop over the last second: the mean without the worst turn.', () => loopDelay.recentMs() / 1000)
+  meter.observeEach('onceward_upstream_connections', 'Connections to the upstream.', 'state', () => useOf(upstream, passed).connections)
+  meter.observe('onceward_upstream_waiting_requests', 'Requests that wait for a connection to the upstream.', () => useOf(upstream, passed).waiting)
   meter.observeEach('onceward_retry_budget_balance', 'Retries that this process could pay for now, by budget.', 'budget', () => pools.balances())
   meter.observeEach('onceward_retries_in_flight', 'Retries under way, their delays included, by the budget that paid for them.', 'budget', () => pools.underWay())
   meter.observe('onceward_breaker_state', 'Whether the upstream is asked: 0 yes, 1 one request finds out, 2 no.', () => (breaker === null ? 0 : BREAKER_STATES[breaker.state]))
@@ -203,6 +207,13 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await tracer.stop(Math.max(FLUSH_MS, stopsAt - clock.monotonicMs()))
     journal.info('sidecar.stopped', { unsettled: unsettled.size })
   }
+}
+
+/** Guarded requests and passed ones have connections of their own; together they are what the upstream sees. */
+function useOf(...upstreams: readonly Pick<Upstream, 'use'>[]): { readonly connections: readonly (readonly [string, number])[], readonly waiting: number } {
+  const uses = upstreams.map((upstream) => upstream.use())
+  const sum = (read: (use: UpstreamUse) => number): number => uses.reduce((all, use) => all + read(use), 0)
+  return { connections: [['busy', sum(({ busy }) => busy)], ['idle', sum(({ idle }) => idle)]], waiting: sum(({ waiting }) => waiting) }
 }
 
 /** The configuration's own routes, unless the store has keys that they would free. */

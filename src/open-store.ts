@@ -32,13 +32,13 @@ export async function openStore(surroundings: Surroundings, seams: StoreSeams): 
 }
 
 /** Only what is configured is loaded: `pg` costs memory that the embedded store can do without. */
-async function openAuthority({ config: { store }, clock, random, journal }: Surroundings, wakeups: Wakeups): Promise<Stores> {
+async function openAuthority({ config: { store }, clock, random, meter, journal }: Surroundings, wakeups: Wakeups): Promise<Stores> {
   if (store.postgres === null) {
     const { openEmbeddedStores } = await import('./store/sqlite/key-store.ts')
-    return openEmbeddedStores({ dataDir: resolvePath(store.dataDir), clock, wakeups })
+    return openEmbeddedStores({ dataDir: resolvePath(store.dataDir), clock, wakeups, meter })
   }
   const { openPostgresStores } = await import('./store/postgres/key-store.ts')
-  return openPostgresStores({ ...store.postgres, clock, random, journal, wakeups })
+  return openPostgresStores({ ...store.postgres, clock, random, journal, wakeups, meter })
 }
 
 /** Without named statements there is a pooler in between, behind which LISTEN means nothing: then the waiters' polls remain. */

@@ -24,7 +24,7 @@ export interface Surroundings {
   readonly config: Pick<Config, 'service' | 'store'>
   readonly clock: Clock
   readonly random: Random
-  readonly meter: Pick<Metrics, 'observe' | 'cacheHit' | 'cacheMiss' | 'cacheFill'>
+  readonly meter: Pick<Metrics, 'observe' | 'cacheHit' | 'cacheMiss' | 'cacheFill' | 'statements' | 'storeTook'>
   readonly journal: Pick<Journal, 'info' | 'warn'>
 }
 

@@ -8,7 +8,7 @@ import { findPromtool, needs } from './support/services/needs.ts'
 const RULES = fileURLToPath(new URL('../config/prometheus/alerts.yml', import.meta.url))
 
 test('every series that an alert is about is one that we have', async (t) => {
-  const metrics = new Metrics(['charges'])
+  const metrics = new Metrics(['charges'], () => 0)
   metrics.observe('onceward_breaker_state', 'As compose.ts registers it.', () => 0)
   metrics.relay.sinks(['hook'])
   const { text } = await metrics.render()

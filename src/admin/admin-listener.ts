@@ -2,8 +2,8 @@ import { fastify, type FastifyInstance } from 'fastify'
 import { parseLoopback } from '../config/addresses.ts'
 
 export interface AdminOptions {
-  /** Prometheus text and its content type */
-  readonly metrics: () => Promise<{ readonly type: string, readonly text: string }>
+  /** text in the format that this Accept field asks for, and its content type */
+  readonly metrics: (accept: string | undefined) => Promise<{ readonly type: string, readonly text: string }>
   /** why this process should get no new requests now; empty when it should */
   readonly notReady: () => Promise<readonly string[]>
 }
@@ -16,9 +16,9 @@ export function adminListener(options: AdminOptions): FastifyInstance {
     if (isOurs(request.headers.host)) done()
     else reply.code(421).send({ error: 'this listener answers to localhost and to loopback addresses' })
   })
-  app.get('/metrics', async (_request, reply) => {
-    const { type, text } = await options.metrics()
-    return await reply.header('content-type', type).send(text)
+  app.get('/metrics', async (request, reply) => {
+    const { type, text } = await options.metrics(request.headers.accept)
+    return await reply.header('content-type', type).header('vary', 'accept').send(text)
   })
   app.get('/healthz', async () => ({ status: 'alive' }))
   app.get('/readyz', async (_request, reply) => {

@@ -199,7 +199,17 @@ export interface Upstream {
   attempt(request: UpstreamRequest, limits: AttemptLimits): Attempt
   /** Asks for another protocol on the connection. Who is answered `switched` owns the socket. */
   handshake(request: UpstreamRequest, protocol: string, limits: AttemptLimits): Handshake
+  /** the connections of now */
+  use(): UpstreamUse
   close(): Promise<void>
+}
+
+export interface UpstreamUse {
+  /** connections with a request on them */
+  readonly busy: number
+  readonly idle: number
+  /** requests that wait for a connection */
+  readonly waiting: number
 }
 
 export interface Handshake {
@@ -228,8 +238,10 @@ export type LimitName =
 
 /** Counts; called in the flows only, once per exit. */
 export interface Meter {
-  /** a guarded request ended this way */
-  key(outcome: KeyOutcome, route: string): void
+  /** a guarded request ended this way; `traceId` where somebody records its trace */
+  key(outcome: KeyOutcome, route: string, traceId: string | null): void
+  /** so long took this */
+  took(what: Timed, ms: number, route: string, traceId: string | null): void
   /** what the client got; `timedOut` for a 504 */
   answered(status: number, method: string, route: string): void
   /** an unsafe request with a key on a route that looks at no keys */
@@ -253,6 +265,22 @@ export interface Meter {
   routes(names: readonly string[]): void
   /** a reload ended; after a refused one the old routes are still in force */
   reloaded(result: ReloadResult): void
+}
+
+/**
+ * What is timed on each route: a request, from its head on until its answer is at hand; its claim, until the store's answer; and one
+ * attempt, until the upstream's.
+ */
+export type Timed = 'request' | 'claim' | 'upstream'
+
+/** What a key store does in one go, as it is timed: one of its statements, or a transaction of the embedded store. */
+export type StoreStatement = 'claim' | 'accept' | 'begin' | 'complete' | 'release' | 'abandon' | 'renew' | 'transaction'
+
+/** Told how long each took, whatever came of it. */
+export interface StoreMeter {
+  /** these are what the store has: their series begin at 0 */
+  statements(names: readonly StoreStatement[]): void
+  storeTook(statement: StoreStatement, ms: number): void
 }
 
 export type ReloadResult = 'reloaded' | 'refused'

@@ -36,6 +36,8 @@ export interface Trace {
   readonly traceId: string
   /** of our own span; null if nothing is recorded, so that nobody looks for it */
   readonly spanId: string | null
+  /** somebody records it: we, or the client by its own word */
+  readonly sampled: boolean
   /** what the upstream is told in place of what the client sent; null leaves that as it is */
   readonly onward: Onward | null
   /** A span within ours; null if nothing is recorded. */
@@ -93,7 +95,7 @@ export function sentPlace(fields: Fields): SpanPlace | null {
 
 function sentTrace(fields: Fields): Trace | null {
   const place = sentPlace(fields)
-  return place === null ? null : new UnrecordedTrace(place.traceId, null)
+  return place === null ? null : new UnrecordedTrace(place.traceId, null, place.sampled)
 }
 
 /** Known, and nothing more. */
@@ -101,10 +103,12 @@ export class UnrecordedTrace implements Trace {
   readonly traceId: string
   readonly spanId = null
   readonly onward: Onward | null
+  readonly sampled: boolean
 
-  constructor(traceId: string, onward: Onward | null) {
+  constructor(traceId: string, onward: Onward | null, sampled: boolean) {
     this.traceId = traceId
     this.onward = onward
+    this.sampled = sampled
   }
 
   begin(): null {
@@ -123,6 +127,11 @@ export class UnrecordedTrace implements Trace {
 /** Of our own span of a request, for its events; null where what the client sent stands. */
 export function ownTraceparent(trace: Trace | null): string | null {
   return trace === null || trace.onward === null ? null : formatTraceparent(trace.traceId, trace.onward.spanId, trace.onward.sampled)
+}
+
+/** The id under which somebody finds more; null where nobody does. */
+export function exampleOf(trace: Trace | null): string | null {
+  return trace !== null && trace.sampled ? trace.traceId : null
 }
 
 /** For a log line. */

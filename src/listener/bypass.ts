@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Clock, Journal, Meter, Switched } from '../core/ports.ts'
 import { problem } from '../core/problem.ts'
 import type { Route } from '../core/route.ts'
-import { traceIds } from '../core/tracing.ts'
+import { exampleOf, traceIds } from '../core/tracing.ts'
 import { reliesInVain, type Way } from '../request/admit.ts'
 import type { PassedOn, PassingCall } from '../request/pass-on.ts'
 import { deliver } from './deliver.ts'
@@ -17,7 +17,7 @@ export type PooledWay = Extract<Way, { readonly by: 'pool' }>
 export interface BypassOptions {
   readonly origin: string
   /** for requests that go by the plugin */
-  readonly pass: (call: PassingCall) => Promise<PassedOn>
+  readonly pass: (call: PassingCall, route: string) => Promise<PassedOn>
   /** for those that do not */
   readonly stream: (call: PassingCall, way: PooledWay, route: string) => Promise<PassedOn>
   readonly askToSwitch: (call: PassingCall, protocol: string) => Promise<PassedOn | Switched>
@@ -62,7 +62,7 @@ export class Bypass {
     if (reliesInVain(call)) this.#noteUnguarded(route.name)
     switch (way.by) {
       case 'plugin':
-        this.#plugin.hand(request, response, () => void this.#answer(one, this.#options.pass(call)))
+        this.#plugin.hand(request, response, () => void this.#answer(one, this.#options.pass(call, route.name)))
         return
       case 'pool':
         void this.#answer(one, this.#options.stream(call, way, route.name))
@@ -97,10 +97,13 @@ export class Bypass {
   }
 
   async #answer({ call, request, response, route, asked }: Bypassing, answering: Promise<PassedOn>): Promise<void> {
+    const { meter, clock } = this.#options
+    const startedAt = clock.monotonicMs()
     try {
       const answer = await answering
+      meter.took('request', clock.monotonicMs() - startedAt, route.name, exampleOf(call.trace))
       if (this.#draining()) response.shouldKeepAlive = false
-      this.#options.meter.answered(await deliver(request, response, asked, answer, this.#options.clock), call.method, route.name)
+      meter.answered(await deliver(request, response, asked, answer, clock), call.method, route.name)
     } catch (error) {
       this.#fail(call, response, error)
     }

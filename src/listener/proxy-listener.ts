@@ -187,12 +187,12 @@ export class ProxyListener {
         this.#bypass.take({ call, request, response, route: admitted.route, asked: this.#asked(call, admitted.route) }, admitted.way)
         return
       case 'refused':
-        this.#options.meter.key(admitted.outcome, admitted.route)
+        this.#options.meter.key(admitted.outcome, admitted.route, null)
         void this.#write(response, call, admitted.route, { kind: 'problem', problem: admitted.problem })
         return
       case 'guarded':
         if (this.#isLate('guarded')) {
-          this.#options.meter.key('unavailable', admitted.route)
+          this.#options.meter.key('unavailable', admitted.route, null)
           return this.#turnAway(response, LATE, admitted.route)
         }
         void this.#guard(call, response, admitted)
@@ -215,7 +215,7 @@ export class ProxyListener {
       void this.#bypass.switch({ call, request, response, route: routed.route, asked: this.#asked(call, routed.route) }, head)
       return
     }
-    this.#options.meter.key(routed.outcome, routed.route)
+    this.#options.meter.key(routed.outcome, routed.route, null)
     void this.#write(response, call, routed.route, { kind: 'problem', problem: routed.problem })
   }
 
@@ -264,7 +264,7 @@ export class ProxyListener {
   #refuse(request: IncomingMessage, response: ServerResponse, because: Problem): void {
     response.shouldKeepAlive = false
     writeProblem(response, because, this.#voice)
-    if (because.code === 'key-invalid') this.#options.meter.key('invalid', NO_ROUTE)
+    if (because.code === 'key-invalid') this.#options.meter.key('invalid', NO_ROUTE, null)
     this.#options.meter.answered(response.statusCode, request.method ?? '', NO_ROUTE)
   }
 

@@ -63,11 +63,13 @@ function endsEarly({ policy, call }: Sending): boolean {
 
 /** The first attempt of a request, ended by us after `withinMs`, which is the same for all requests of a route: see host/delay-queue.ts. Never rejects, as no attempt does. */
 export function attemptOnce(entry: Sending, recovering: boolean, deadlineAt: number, withinMs: number, deps: AttemptDependencies): Promise<AttemptOutcome> {
+  const sentAt = deps.clock.monotonicMs()
   const attempt = send(entry, recovering ? 2 : 1, recovering, deadlineAt, deps)
   const place = deps.underWay.enter(attempt)
   const cancel = deps.clock.after(withinMs, () => attempt.abort('deadline'))
   return attempt.outcome.then((outcome) => {
     cancel()
+    deps.meter.took('upstream', deps.clock.monotonicMs() - sentAt, entry.route, null)
     deps.underWay.leave(place)
     noteHealth(outcome, deps)
     return outcome

@@ -3,7 +3,7 @@ import type { Ringer } from '../core/outbox-ports.ts'
 import type { Checkpoint, Journal, KeyStore, Meter, ReplyCache } from '../core/ports.ts'
 import type { DoubtCause } from '../core/record.ts'
 import type { Roster } from '../core/roster.ts'
-import { traceIds } from '../core/tracing.ts'
+import { exampleOf, traceIds } from '../core/tracing.ts'
 import { accept, type AcceptDependencies } from './accept.ts'
 import { acceptanceOf, type Acceptance } from './acceptance.ts'
 import { capture, type Admission, type Entry, type Namespace } from './admit.ts'
@@ -74,7 +74,7 @@ export async function handle(call: Call, admitted: Guarded, deps: FlowDependenci
   const entry = capture(await call.body(room.limits.requestBodyBytes), call, admitted, room)
   if (entry.kind === 'dropped') return { kind: 'none' }
   if (entry.kind === 'refused') {
-    deps.meter.key(entry.outcome, entry.route)
+    deps.meter.key(entry.outcome, entry.route, exampleOf(call.trace))
     return { kind: 'problem', problem: entry.problem }
   }
   const known = deps.replies.recall(entry.id)
@@ -141,6 +141,7 @@ async function fly(entry: Entry, flight: Flight, course: Course, deadlineAt: num
     const patience = { gone: () => entry.call.gone(), overdue: () => course.overdue, hung: hungOf(entry, course) }
     const draft = draftOf(entry)
     let claimed = await claim(entry, draft, deps, patience)
+    deps.meter.took('claim', deps.clock.monotonicMs() - issuedAt, entry.route, null)
     if (claimed.kind === 'uncertain') {
       asking(course, claimed.operationRef, claimed.cause)
       claimed = await askAboutFound(claimed, entry, deadlineAt, deps, () => {
@@ -236,10 +237,13 @@ function report(entry: Entry, ending: Ending, startedAt: number, deps: FlowDepen
   const status = statusOf(answer)
   const { trace } = entry.call
   if (trace !== null && trace.spanId !== null) trace.note(aboutEnding(ending), outcome === 'uncertain' ? 'uncertain' : null)
-  deps.meter.key(outcome, entry.route)
+  const durationMs = deps.clock.monotonicMs() - startedAt
+  const example = exampleOf(trace)
+  deps.meter.key(outcome, entry.route, example)
+  deps.meter.took('request', durationMs, entry.route, example)
   deps.journal.settled({
     route: entry.route, method: entry.call.method, outcome, status, id: entry.id.slice(0, 8), operationRef,
-    attempts: made, cause, late, traceId: trace?.traceId ?? null, spanId: trace?.spanId ?? null, durationMs: Math.round((deps.clock.monotonicMs() - startedAt) * 10) / 10,
+    attempts: made, cause, late, traceId: trace?.traceId ?? null, spanId: trace?.spanId ?? null, durationMs: Math.round(durationMs * 10) / 10,
   })
   return answer
 }

@@ -4,7 +4,7 @@ import { tellDeadline } from '../core/attempt-fields.ts'
 import type { DeadlineHeader } from '../core/deadline.ts'
 import { forwardedFields } from '../core/forwarding.ts'
 import { firstOf } from '../core/headers.ts'
-import type { AttemptLimits, Clock, Random, Switched, Upstream, UpstreamRequest } from '../core/ports.ts'
+import type { AttemptLimits, Clock, Meter, Random, Switched, Upstream, UpstreamRequest } from '../core/ports.ts'
 import { problem, type Problem, type ProblemCode } from '../core/problem.ts'
 import type { GaveUp } from '../core/retry.ts'
 import type { Roster } from '../core/roster.ts'
@@ -25,6 +25,7 @@ export type PassedOn = Exclude<Answer, { readonly kind: 'replay' | 'unprotected'
 
 export interface PassingDependencies {
   readonly upstream: Upstream
+  readonly meter: Pick<Meter, 'took'>
   readonly clock: Clock
   readonly random: Random
   readonly limits: { readonly socketWaitMs: number }
@@ -40,14 +41,16 @@ export interface PassingDependencies {
  * guarded request does; a slow upload is not the upstream's fault. It is no bound on the answer's body. With `deadlineTo` the
  * upstream is told.
  */
-export async function passOn(call: PassingCall, deadlineMs: number | null, deps: PassingDependencies, deadlineTo: DeadlineHeader | null = null): Promise<PassedOn> {
+export async function passOn(call: PassingCall, route: string, deadlineMs: number | null, deps: PassingDependencies, deadlineTo: DeadlineHeader | null = null): Promise<PassedOn> {
   const content = call.content()
   const request = requestOf(call, content)
   if (deadlineMs !== null && deadlineTo !== null) tellDeadline(request.fields, deadlineTo, deadlineMs)
   const span = beginAttempt(call, 1, request.fields, deps.random)
+  const sentAt = deps.clock.monotonicMs()
   const attempt = ended(span, deps.upstream.attempt(request, limitsOf(deps)))
   const cancel = deadlineMs === null ? null : deadline(deadlineMs, content, attempt, deps.clock)
   const outcome = await whileWaited(call, attempt, deps)
+  deps.meter.took('upstream', deps.clock.monotonicMs() - sentAt, route, null)
   cancel?.()
   return answerTo(outcome, call)
 }

@@ -13,7 +13,7 @@ import type { BodyReading } from './call.ts'
 import { answerTo, passOn, type PassedOn, type PassingCall, type PassingDependencies } from './pass-on.ts'
 import { RetryLoop, type Course, type RetryDependencies } from './retry-loop.ts'
 
-export interface RepeatingDependencies extends Omit<PassingDependencies, 'underWay'>, RetryDependencies {}
+export interface RepeatingDependencies extends Omit<PassingDependencies, 'underWay' | 'meter'>, RetryDependencies {}
 
 /** How a route passes requests that it may send again. */
 export interface PassingOn {
@@ -28,7 +28,7 @@ export interface PassingOn {
  */
 export async function passRepeatedly(call: PassingCall, passing: PassingOn, deps: RepeatingDependencies): Promise<PassedOn> {
   const { retry, deadlineMs } = passing
-  if (!retry.methods.has(call.method) || !mayBeHeld(call, retry.bodyBytes)) return passOn(call, deadlineOf(call.fields, retry.deadlineFrom, deadlineMs), deps, retry.deadlineTo)
+  if (!retry.methods.has(call.method) || !mayBeHeld(call, retry.bodyBytes)) return passOn(call, passing.route, deadlineOf(call.fields, retry.deadlineFrom, deadlineMs), deps, retry.deadlineTo)
   const waitMs = deps.breaker === null ? 0 : deps.breaker.waitMs(deps.clock.monotonicMs())
   if (waitMs > 0) {
     const { answer } = resting(waitMs)

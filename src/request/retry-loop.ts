@@ -11,7 +11,7 @@ export type Abortable = Pick<Attempt, 'abort'>
 export interface RetryDependencies {
   readonly clock: Clock
   readonly random: Random
-  readonly meter: Pick<Meter, 'retried' | 'gaveUp'>
+  readonly meter: Pick<Meter, 'retried' | 'gaveUp' | 'took'>
   readonly pools: RetryPools
   readonly breaker: Breaker | null
   /** what a shutdown ends: attempts, and delays before them */
@@ -143,8 +143,9 @@ export class RetryLoop {
    * is allowed and paid for: to end an attempt whose successor will never come would be a doubt for nothing.
    */
   async #try(): Promise<Decision | null> {
-    const { clock, underWay } = this.#deps
-    const { retry } = this.#course
+    const { clock, underWay, meter } = this.#deps
+    const { retry, route } = this.#course
+    const sentAt = clock.monotonicMs()
     const attempt = this.#course.send(this.#outcomes.length + 1)
     const place = underWay.enter(attempt)
     this.#current = attempt
@@ -158,6 +159,7 @@ export class RetryLoop {
       attempt.abort('deadline')
     })
     const outcome = await attempt.outcome
+    meter.took('upstream', clock.monotonicMs() - sentAt, route, null)
     this.#current = null
     cancelTry?.()
     underWay.leave(place)

@@ -1,4 +1,4 @@
-import { StoreUnavailable } from '../core/ports.ts'
+import { StoreUnavailable, type Clock } from '../core/ports.ts'
 
 /*
  * Many callers, few commits. Calls that arrive while a batch is out become the next batch; a batch leaves as soon as
@@ -24,6 +24,8 @@ export interface GroupCommitOptions<Operation, Outcome> {
   readonly maxBytes: number
   /** operations of one key never leave in one batch: the second one waits for the next */
   readonly keyOf?: (operation: Operation) => string
+  /** told what each batch took, whatever came of it */
+  readonly timer?: { readonly clock: Pick<Clock, 'monotonicMs'>, readonly took: (ms: number) => void }
   /** behind a batch of this many operations the next one gathers for a few turns of the event loop; none does without it */
   readonly gatherFrom?: number
 }
@@ -138,13 +140,16 @@ export class GroupCommit<Operation, Outcome> {
 
   /** Never rejects: every end of a batch is some outcome of its callers. */
   async #carry(batch: readonly Waiting<Operation, Outcome>[]): Promise<void> {
+    const { send, timer } = this.#options
+    const sentAt = timer === undefined ? 0 : timer.clock.monotonicMs()
     let answers: readonly Sent<Outcome>[]
     try {
-      answers = await this.#options.send(batch.map((waiting) => waiting.operation))
+      answers = await send(batch.map((waiting) => waiting.operation))
     } catch (error) {
       const failed: Sent<Outcome> = { kind: 'failed', error: asUnavailable(error) }
       answers = batch.map(() => failed)
     }
+    timer?.took(timer.clock.monotonicMs() - sentAt)
     batch.forEach((waiting, index) => settle(waiting, answers[index]))
     this.#out -= 1
     this.#wake()

@@ -1,11 +1,15 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { CacheFill, CacheMiss, KeyOutcome, LimitName, Meter, ReloadResult, ReplyTier } from '../core/ports.ts'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { CacheFill, CacheMiss, KeyOutcome, LimitName, Meter, ReloadResult, ReplyTier, StoreMeter, StoreStatement, Timed } from '../core/ports.ts'
 import type { Census } from '../core/record.ts'
 import { GAVE_UP, type GaveUp } from '../core/retry.ts'
+import { textOf, CONTENT_TYPES, formatFor } from './exposition.ts'
+import type { Example, Family } from './family.ts'
 import { RelayMetrics } from './relay-metrics.ts'
 import { SourceMetrics } from './source-metrics.ts'
 import type { DroppedSpans } from './span-queue.ts'
+import { familiesOf } from './registered.ts'
 import { Table } from './table.ts'
+import { Timings } from './timings.ts'
 
 const OUTCOMES: readonly KeyOutcome[] = ['new', 'replay', 'in_flight', 'mismatch', 'uncertain', 'missing', 'invalid', 'unavailable']
 const CLASSES = ['2xx', '3xx', '4xx', '5xx', 'timeout'] as const
@@ -29,11 +33,20 @@ const DELAY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 20, 
  * configured name, everything else is listed above, so that no client can add a series. Counting is an addition in a
  * plain table; prom-client sees the sums when it is scraped.
  */
-export class Metrics implements Meter {
+export class Metrics implements Meter, StoreMeter {
   readonly #registry = new Registry()
   readonly relay: RelayMetrics
   readonly source: SourceMetrics
   readonly #keys = new Table()
+  /** by outcome and route, as the samples have them */
+  readonly #keyExamples = new Map<string, Example>()
+  readonly #timed: Readonly<Record<Timed, Timings>> = {
+    request: new Timings('onceward_request_seconds', 'From the head of a request to its answer: of a guarded request until all of it is at hand, of one that passes until its head is.', 'route'),
+    claim: new Timings('onceward_claim_seconds', 'From the claim of a key to the store\'s answer.', 'route'),
+    upstream: new Timings('onceward_upstream_seconds', 'One attempt: from sending a request on to the answer, or to the end without one.', 'route'),
+  }
+  readonly #store = new Timings('onceward_store_seconds', 'One statement or transaction of the key store, for however many keys.', 'operation')
+  readonly #wallMs: () => number
   readonly #answers = new Table()
   readonly #known = new Set<string>()
   readonly #unguarded = new Table()
@@ -52,7 +65,8 @@ export class Metrics implements Meter {
   readonly #reloads: Counter
   readonly #lastReload: Gauge
 
-  constructor(routes: readonly string[]) {
+  constructor(routes: readonly string[], wallMs: () => number) {
+    this.#wallMs = wallMs
     const keys = this.#keys
     const answers = this.#answers
     const unguarded = this.#unguarded
@@ -108,6 +122,7 @@ export class Metrics implements Meter {
       for (const outcome of OUTCOMES) this.#keys.add(0, outcome, route)
       for (const kind of CLASSES) for (const method of METHODS) this.#answers.add(0, kind, method, route)
       for (const attempt of ATTEMPTS) this.#retries.inc({ attempt, route }, 0)
+      for (const timings of Object.values(this.#timed)) timings.begin([route])
       if (!this.#known.has(route)) this.#delays.zero({ route })
       this.#known.add(route)
       this.#unguarded.add(0, route)
@@ -121,8 +136,22 @@ export class Metrics implements Meter {
     this.#lastReload.set(result === 'reloaded' ? 1 : 0)
   }
 
-  key(outcome: KeyOutcome, route: string): void {
+  key(outcome: KeyOutcome, route: string, traceId: string | null): void {
     this.#keys.add(1, outcome, route)
+    if (traceId !== null) this.#keyExamples.set(exampleName(outcome, route), { traceId, value: 1, at: this.#wallMs() / 1000 })
+  }
+
+  took(what: Timed, ms: number, route: string, traceId: string | null): void {
+    this.#timed[what].note(ms, route, traceId, this.#wallMs)
+  }
+
+  /** These statements are what this store has: their series begin at 0. */
+  statements(names: readonly StoreStatement[]): void {
+    this.#store.begin(names)
+  }
+
+  storeTook(statement: StoreStatement, ms: number): void {
+    this.#store.note(ms, statement, null, this.#wallMs)
   }
 
   answered(status: number, method: string, route: string): void {
@@ -192,8 +221,28 @@ export class Metrics implements Meter {
     this.#registry.registerMetric(new Counter({ name, help, labelNames: [label], registers: [], collect() { table.pourInto(this, [label]) } }))
   }
 
-  /** Prometheus text format 0.0.4. */
-  async render(): Promise<{ readonly type: string, readonly text: string }> {
-    return { type: this.#registry.contentType, text: await this.#registry.metrics() }
+  /** What this process costs, by the names that all exporters have for it, and which build it is. Called once. */
+  ofProcess(version: string, node: string): void {
+    collectDefaultMetrics({ register: this.#registry })
+    new Gauge({ name: 'onceward_build_info', help: '1, with the version of this process and of its node.', labelNames: ['version', 'node'], registers: [this.#registry] }).set({ version, node }, 1)
   }
+
+  /** In the format that this Accept field asks for. */
+  async render(accept?: string): Promise<{ readonly type: string, readonly text: string }> {
+    const format = formatFor(accept)
+    return { type: CONTENT_TYPES[format], text: textOf(await this.families(), format) }
+  }
+
+  async families(): Promise<readonly Family[]> {
+    const registered = await familiesOf(this.#registry)
+    return [...registered.map((family) => (family.name === 'idempotency_key_total' ? this.#withExamples(family) : family)), ...[...Object.values(this.#timed), this.#store].map((timings) => timings.family())]
+  }
+
+  #withExamples(family: Family): Family {
+    return { ...family, samples: family.samples.map((sample) => ({ ...sample, example: this.#keyExamples.get(exampleName(String(sample.labels['outcome']), String(sample.labels['route']))) ?? null })) }
+  }
+}
+
+function exampleName(outcome: string, route: string): string {
+  return `${outcome} ${route}`
 }

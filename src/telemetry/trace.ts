@@ -73,11 +73,11 @@ export class OpenTelemetryTracer implements Tracer {
   #continue(fields: Fields, name: string, kind: SpanKind, about: Attributes): Trace {
     const sent = sentPlace(fields)
     if (sent !== null) {
-      if (!sent.sampled) return new UnrecordedTrace(sent.traceId, null)
+      if (!sent.sampled) return new UnrecordedTrace(sent.traceId, null, false)
       return this.#recorded(name, kind, about, this.#maker.remote(sent), [], readTracestate(fields))
     }
     const traceId = this.#id(16)
-    if (!isKept(traceId, this.#options.ratio)) return new UnrecordedTrace(traceId, { spanId: this.#id(8), sampled: false, tracestate: '' })
+    if (!isKept(traceId, this.#options.ratio)) return new UnrecordedTrace(traceId, { spanId: this.#id(8), sampled: false, tracestate: '' }, false)
     return this.#recorded(name, kind, about, this.#maker.root(traceId), [], '')
   }
 
@@ -94,6 +94,7 @@ export class OpenTelemetryTracer implements Tracer {
 class RecordedTrace implements Trace {
   readonly traceId: string
   readonly spanId: string
+  readonly sampled = true
   readonly onward: Onward
   readonly #maker: SpanMaker
   readonly #span: SdkSpan

@@ -20,6 +20,10 @@ export function openHttpUpstream(options: PoolOptions, clock: Clock): Upstream {
       pool.dispatch({ ...dispatchOf(request, exchange), upgrade: protocol }, exchange)
       return exchange
     },
+    use() {
+      const { connected, free, pending, queued } = pool.stats
+      return { busy: connected - free, idle: free, waiting: pending + queued }
+    },
     close: () => pool.destroy(),
   }
 

@@ -42,7 +42,7 @@ export async function flowOver(store: KeyStore, options: { readonly yaml: string
   const meter = new NotedMeter()
   let tokens = 0
   const random = { uniform: options.uniform ?? (() => 0.5), token: (bytes: number) => `${tokens += 1}`.padStart(bytes, Math.random().toString(36).slice(2)) }
-  const upstream: Upstream = { attempt: options.attempt, handshake: () => { throw new Error('no handshakes here') }, close: () => Promise.resolve() }
+  const upstream: Upstream = { attempt: options.attempt, handshake: () => { throw new Error('no handshakes here') }, use: () => ({ busy: 0, idle: 0, waiting: 0 }), close: () => Promise.resolve() }
   const underWay = new Roster<Abortable>()
   const rung: string[] = []
   const missing = new MissingRoutes()

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 
 test('a configured sink has all of its series before anything happened', async (t) => {
-  const metrics = new Metrics(['charge'])
+  const metrics = new Metrics(['charge'], () => 0)
   metrics.relay.sinks(['hook'])
   const { text } = await metrics.render()
   for (const line of [
@@ -12,7 +12,7 @@ test('a configured sink has all of its series before anything happened', async (
 })
 
 test('lag and dead letters are read when somebody scrapes, and absent while the store does not say', async (t) => {
-  const metrics = new Metrics(['charge'])
+  const metrics = new Metrics(['charge'], () => 0)
   let counted: readonly { readonly sink: string, readonly lagMs: number, readonly dead: number }[] | null = [{ sink: 'hook', lagMs: 1500, dead: 2 }, { sink: 'gone', lagMs: 0, dead: 1 }]
   metrics.relay.readFrom(() => Promise.resolve(counted))
   t.match((await metrics.render()).text, /outbox_lag_seconds\{sink="hook"\} 1\.5\n/)
@@ -24,7 +24,7 @@ test('lag and dead letters are read when somebody scrapes, and absent while the 
 })
 
 test('what relays count is shown by sink', async (t) => {
-  const { relay, render } = bound(new Metrics(['charge']))
+  const { relay, render } = bound(new Metrics(['charge'], () => 0))
   relay.sinks(['hook'])
   relay.delivered('hook', 'delivered', 3)
   relay.sentLate('hook', 2)

@@ -1,8 +1,8 @@
 import type { Stores } from '../../core/outbox-ports.ts'
-import type { Clock, Journal, KeyStore, Random, Wakeups } from '../../core/ports.ts'
+import type { Clock, Journal, KeyStore, Random, StoreMeter, StoreStatement, Wakeups } from '../../core/ports.ts'
 import type { AcceptedWork, AcceptOutcome, Act, AuditEntry, BeginRequest, Begun, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import { NOBODY_WAITS } from '../flagged.ts'
-import { GroupCommit, type Sent } from '../group-commit.ts'
+import { GroupCommit, type GroupCommitOptions, type Sent } from '../group-commit.ts'
 import { sendAccepts, type Accepting } from './accepts.ts'
 import { sendBegins } from './begins.ts'
 import { sendClaims } from './claims.ts'
@@ -35,6 +35,7 @@ export interface PostgresStoreOptions {
   readonly durability: Durability
   /** in place of the database's clock, in ms since the epoch: for tests */
   readonly now?: () => number
+  readonly meter?: StoreMeter
 }
 
 /** Rows of one statement. More would make the callers behind a full batch wait, and cost the server no less a row: 37 us for both writes. */
@@ -52,7 +53,7 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
  * do, when there is no server that can be trusted with keys.
  */
 export async function openPostgresStores(options: PostgresStoreOptions): Promise<Stores> {
-  const { url, schema, partitions, clock, random, journal, wakeups = NOBODY_WAITS, now } = options
+  const { url, schema, partitions, clock, random, journal, wakeups = NOBODY_WAITS, now, meter } = options
   await checkEngine(url, { clock, journal, durability: options.durability })
   if (options.migrate === 'at_start') await migrate({ url, schema, partitions, clock, random, journal })
   else await requireSchema(url, schema, clock)
@@ -63,13 +64,19 @@ export async function openPostgresStores(options: PostgresStoreOptions): Promise
     wake: (ids) => { if (ids.length > 0) wakeups.publish(ids) },
   }
   const outbox = new PostgresOutboxStore(link)
-  return { keys: new PostgresKeyStore(link, Math.max(1, Math.floor(options.connections / CONNECTIONS_PER_LANE)), outbox), outbox }
+  meter?.statements(STATEMENTS)
+  const timerOf = (statement: StoreStatement): Timer => (meter === undefined ? {} : { timer: { clock, took: (ms) => meter.storeTook(statement, ms) } })
+  return { keys: new PostgresKeyStore(link, Math.max(1, Math.floor(options.connections / CONNECTIONS_PER_LANE)), outbox, timerOf), outbox }
 }
 
 /** The keys alone. */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<KeyStore> {
   return (await openPostgresStores(options)).keys
 }
+
+const STATEMENTS: readonly StoreStatement[] = ['claim', 'accept', 'begin', 'complete', 'release', 'abandon', 'renew']
+
+type Timer = Pick<GroupCommitOptions<never, never>, 'timer'>
 
 class PostgresKeyStore implements KeyStore {
   readonly #link: Link
@@ -89,17 +96,17 @@ class PostgresKeyStore implements KeyStore {
    * `lanes`: batches of claims that may be out at once, and as many of completions; the other verbs are rare. `outbox` uses the same
    * connections, so they are not closed before its calls have ended.
    */
-  constructor(link: Link, lanes: number, outbox: { close(): Promise<void> }) {
+  constructor(link: Link, lanes: number, outbox: { close(): Promise<void> }, timerOf: (statement: StoreStatement) => Timer) {
     this.#link = link
     this.#outbox = outbox
     this.#records = new Records(link)
-    this.#claims = batches(lanes, (batch) => sendClaims(batch, link))
-    this.#accepts = batches(1, (batch) => sendAccepts(batch, link))
-    this.#begins = batches(1, (batch) => sendBegins(batch, link))
-    this.#completions = batches(lanes, (batch) => sendCompletions(batch, link))
-    this.#releases = batches(1, (batch) => sendReleases(batch, link))
-    this.#abandonments = batches(1, (batch) => sendAbandonments(batch, link))
-    this.#renewals = batches(1, (batch) => sendRenewals(batch, link))
+    this.#claims = batches(lanes, (batch) => sendClaims(batch, link), timerOf('claim'))
+    this.#accepts = batches(1, (batch) => sendAccepts(batch, link), timerOf('accept'))
+    this.#begins = batches(1, (batch) => sendBegins(batch, link), timerOf('begin'))
+    this.#completions = batches(lanes, (batch) => sendCompletions(batch, link), timerOf('complete'))
+    this.#releases = batches(1, (batch) => sendReleases(batch, link), timerOf('release'))
+    this.#abandonments = batches(1, (batch) => sendAbandonments(batch, link), timerOf('abandon'))
+    this.#renewals = batches(1, (batch) => sendRenewals(batch, link), timerOf('renew'))
   }
 
   claim(request: ClaimRequest, givenUp?: () => boolean): Promise<ClaimOutcome> {
@@ -201,6 +208,6 @@ class PostgresKeyStore implements KeyStore {
   }
 }
 
-function batches<Operation extends { readonly id: KeyId }, Outcome>(lanes: number, send: (batch: readonly Operation[]) => Promise<readonly Sent<Outcome>[]>): GroupCommit<Operation, Outcome> {
-  return new GroupCommit({ send, connections: lanes, maxOperations: MAX_OPERATIONS, maxBytes: MAX_BATCH_BYTES, keyOf: ({ id }) => id })
+function batches<Operation extends { readonly id: KeyId }, Outcome>(lanes: number, send: (batch: readonly Operation[]) => Promise<readonly Sent<Outcome>[]>, timer: Timer): GroupCommit<Operation, Outcome> {
+  return new GroupCommit({ ...timer, send, connections: lanes, maxOperations: MAX_OPERATIONS, maxBytes: MAX_BATCH_BYTES, keyOf: ({ id }) => id })
 }

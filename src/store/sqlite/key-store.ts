@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Stores } from '../../core/outbox-ports.ts'
-import type { Clock, KeyStore, Wakeups } from '../../core/ports.ts'
+import type { Clock, KeyStore, StoreMeter, Wakeups } from '../../core/ports.ts'
 import type { AcceptedWork, AcceptOutcome, Act, AuditEntry, BeginRequest, Begun, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Reaped, Resolution, Rest, Swept, WriteOutcome } from '../../core/record.ts'
 import type { OutboxEvent } from '../../core/event.ts'
 import type { StoredReply } from '../../core/reply.ts'
@@ -23,6 +23,7 @@ export interface EmbeddedStoreOptions {
   /** larger files are not read through at the start (the checks of every row and look-up remain) */
   readonly quickCheckUpToBytes?: number
   readonly folding?: FoldingSizes
+  readonly meter?: StoreMeter
 }
 
 /** Reading a file through took 0.9 ms of CPU per MB of cached file (65,000 keys in 58 MB): at this size a start is late by less than 0.1 s. */
@@ -43,7 +44,7 @@ const GATHER_FROM = 8
  * When the worker dies (a bug, or no memory), what was out is 'unknown' and all later calls are 'no': whoever runs the
  * process starts it anew, with all checks.
  */
-export async function openEmbeddedStores({ dataDir, clock, wakeups = NOBODY_WAITS, quickCheckUpToBytes = QUICK_CHECK_BYTES, folding = USUAL_SIZES }: EmbeddedStoreOptions): Promise<Stores> {
+export async function openEmbeddedStores({ dataDir, clock, wakeups = NOBODY_WAITS, quickCheckUpToBytes = QUICK_CHECK_BYTES, folding = USUAL_SIZES, meter }: EmbeddedStoreOptions): Promise<Stores> {
   const worker = new Worker(new URL(`./worker${import.meta.url.slice(-3)}`, import.meta.url), {
     workerData: { dataDir, quickCheckUpToBytes, folding, nowMs: clock.wallMs() },
     // Bodies are outside the heap. Neither limit is reserved: idle memory is the same with 4 and with 24 MB of young ones,
@@ -53,7 +54,11 @@ export async function openEmbeddedStores({ dataDir, clock, wakeups = NOBODY_WAIT
   })
   const connection = new Connection(worker, clock)
   await connection.opened
-  const calls = new GroupCommit<WrittenCall, Answered>({ send: (batch) => connection.send(batch), connections: 1, maxOperations: MAX_OPERATIONS, maxBytes: MAX_BATCH_BYTES, gatherFrom: GATHER_FROM })
+  meter?.statements(['transaction'])
+  const calls = new GroupCommit<WrittenCall, Answered>({
+    send: (batch) => connection.send(batch), connections: 1, maxOperations: MAX_OPERATIONS, maxBytes: MAX_BATCH_BYTES, gatherFrom: GATHER_FROM,
+    ...(meter === undefined ? {} : { timer: { clock, took: (ms) => meter.storeTook('transaction', ms) } }),
+  })
   return { keys: new EmbeddedKeyStore(connection, calls, new Flagged(wakeups), clock), outbox: new EmbeddedOutboxStore(calls) }
 }
 

@@ -1,0 +1,4 @@
+/** Of the node that runs this. */
+export function nodeVersion(): string {
+  return process.versions.node
+}
