@@ -1,16 +1,8 @@
 import type { DeadLetter, OutboxAct } from '../core/outbox.ts'
-import { timeText } from '../host/clock.ts'
+import { timeText } from '../core/time-text.ts'
 import { printable, table } from './table.ts'
 
-/* Dead letters for people and for programs. Never a payload that nobody asked for: it may hold personal data. */
-
-export function letterJson(letter: DeadLetter): object {
-  const { id, sink, lane, type, committedAt, deadAt, attempts, cause, history, unbuilt, blocks, payload } = letter
-  return {
-    id, sink, lane, type, committed_at: timeText(committedAt), dead_at: timeText(deadAt), attempts, cause, unbuilt, blocks, payload_bytes: payload.length,
-    history: history.map((failure) => ({ at: timeText(failure.at), cause: failure.cause })),
-  }
-}
+/* Dead letters for people; core/shown.ts has them for programs. Never a payload that nobody asked for: it may hold personal data. */
 
 export function letterTable(letters: readonly DeadLetter[]): string[] {
   return table(['ID', 'SINK', 'LANE', 'TYPE', 'DEAD SINCE', 'ATTEMPTS', 'LANE IS', 'CAUSE'], letters.map(({ id, sink, lane, type, deadAt, attempts, blocks, unbuilt, cause }) => (
@@ -26,10 +18,6 @@ export function letterLines({ id, sink, lane, type, committedAt, deadAt, attempt
     ...history.map((failure): [string, string] => ['failed', `${timeText(failure.at)}  ${failure.cause}`]),
   ]
   return facts.map(([name, value]) => `${name.padEnd(11)} ${printable(value)}`)
-}
-
-export function actJson({ at, verb, event, sink, lane, type, cause, by, reason }: OutboxAct): object {
-  return { at: timeText(at), verb, event, sink, lane, type, cause, by, reason }
 }
 
 export function actTable(acts: readonly OutboxAct[]): string[] {

@@ -1,35 +1,8 @@
 import type { AuditEntry, KeyRecord } from '../core/record.ts'
-import { timeText } from '../host/clock.ts'
+import { timeText } from '../core/time-text.ts'
 import { table } from './table.ts'
 
-/*
- * Records and acts for people and for programs. Never a body, and no header of a reply: they are the client's. A
- * record does not hold the client's key at all. Whose an accepted request is stands nowhere, either.
- */
-
-export function recordJson(record: KeyRecord): object {
-  const { operationRef, id, route, createdAt, retainUntil, attempts, fence, accepted } = record
-  return { operation: operationRef, id, ...stateJson(record), route, accepted_at: accepted === null ? null : timeText(accepted.at), created_at: timeText(createdAt), retain_until: timeText(retainUntil), attempts, fence }
-}
-
-function stateJson(record: KeyRecord): object {
-  const { state } = record
-  switch (state) {
-    case 'accepted': return { state }
-    case 'in_flight': return { state, lease_until: timeText(record.leaseUntil) }
-    case 'uncertain': return { state, since: timeText(record.since), cause: record.cause }
-    case 'completed': {
-      const { reply } = record
-      const kept = reply.kind === 'kept'
-      return { state, completed_at: timeText(record.completedAt), status: kept ? reply.reply.status : reply.status, body_kept: kept, body_bytes: kept ? reply.reply.body.length : null }
-    }
-    default: return record satisfies never
-  }
-}
-
-export function auditJson({ at, verb, operationRef, id, before, by, reason }: AuditEntry): object {
-  return { at: timeText(at), verb, operation: operationRef, id, before, by, reason }
-}
+/* Records and acts for people; core/shown.ts has them for programs, and says what is never shown. */
 
 /** `nowMs`: wall time, for the age of doubts. */
 export function recordTable(records: readonly KeyRecord[], nowMs: number): string[] {

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import { loadFrom } from '../config/load.ts'
 import { formatMistake } from '../config/mistakes.ts'
 import type { Environment } from '../config/substitute.ts'
+import { Declined } from '../core/declined.ts'
 import type { Stores } from '../core/outbox-ports.ts'
 import { StoreUnavailable } from '../core/ports.ts'
 import { systemClock } from '../host/clock.ts'
@@ -12,9 +13,6 @@ import { EXIT, type Output } from './output.ts'
 
 /** Not needed here, and asked for by every configuration: the upstream of who only looks into the store. */
 const NO_UPSTREAM = 'http://127.0.0.1:9'
-
-/** Nothing is done, and why. */
-export class Declined extends Error {}
 
 /** What an operator does with the configured store; `audit` is the command that shows what was changed. Returns the exit code. */
 export async function withStores(flags: Flags, environment: Environment, output: Output, audit: string, work: (stores: Stores, config: Config) => Promise<number>): Promise<number> {

@@ -2,11 +2,6 @@ import { performance } from 'node:perf_hooks'
 import type { Clock } from '../core/ports.ts'
 import { DelayQueue, LONGEST_MS } from './delay-queue.ts'
 
-/** For people: `2026-03-01T12:00:00.000Z`. */
-export function timeText(wallMs: number): string {
-  return new Date(wallMs).toISOString()
-}
-
 /**
  * The process's clock. Its wall time is anchored at the start and then follows the monotonic clock: somebody who
  * sets the machine's clock forward by three days must not end three days of retention, and back by an hour must not
