@@ -20,7 +20,11 @@ export interface Config {
   /** `origin`: the upstream sees its own host and port in Host, not the client's */
   readonly upstreamHost: 'preserve' | 'origin'
   readonly trust: { readonly proxies: readonly Network[], readonly forwarded: 'when-sent' | 'always' }
-  readonly admin: { readonly listen: Address }
+  readonly admin: {
+    readonly listen: Address
+    /** secrets, by whom they name; none: whoever reaches the address is an operator */
+    readonly tokens: readonly OperatorToken[]
+  }
   readonly store: {
     readonly dataDir: string
     readonly embedded: 'auto' | 'single-instance'
@@ -58,6 +62,11 @@ export interface Config {
   readonly written: Document
   /** what is allowed and should be known, one sentence each */
   readonly warnings: readonly string[]
+}
+
+export interface OperatorToken {
+  readonly name: string
+  readonly token: string
 }
 
 /** What happens only if the configuration says so in as many words. */

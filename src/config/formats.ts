@@ -44,10 +44,14 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map(Object.entries<Forma
     accepts: (text) => parseAddress(text) !== undefined,
     suggest: (text) => (/^:?[0-9]{1,5}$/.test(text) ? [`127.0.0.1:${text.replace(':', '')}`] : []),
   },
-  'loopback-address': {
-    expected: 'a loopback address and a port such as 127.0.0.1:9901, because whoever reaches it needs no password',
-    accepts: (text) => parseLoopback(text) !== undefined,
-    suggest: (text) => (/:[0-9]{1,5}$|^[0-9]{1,5}$/.test(text) ? [`127.0.0.1:${text.replace(/.*:/, '')}`] : []),
+  'operator-name': {
+    expected: '1 to 64 of the characters A-Z a-z 0-9 . _ @ -',
+    accepts: (text) => /^[A-Za-z0-9._@-]{1,64}$/.test(text),
+  },
+  'operator-token': {
+    expected: '24 to 512 of the characters A-Z a-z 0-9 . _ ~ + / = -, as openssl rand -base64 32 makes them',
+    accepts: (text) => /^[A-Za-z0-9._~+/=-]{24,512}$/.test(text),
+    secret: true,
   },
   'http-origin': {
     expected: 'the upstream as http:// or https:// with host and port, such as http://127.0.0.1:3000 (no path, query or password)',

@@ -55,7 +55,7 @@ export function resolve(document: Document, from: 'file' | 'no-file', certificat
     upstream: { origin: proven(parseOrigin(document.upstream)) },
     upstreamHost: top.upstream_host,
     trust: { proxies: trust.proxies.map((text) => proven(parseNetwork(text))), forwarded: trust.forwarded },
-    admin: { listen: proven(parseAddress({ ...defaultsOf(properties.admin), ...document.admin }.listen)) },
+    admin: { listen: proven(parseAddress({ ...defaultsOf(properties.admin), ...document.admin }.listen)), tokens: document.admin?.tokens ?? [] },
     store: {
       dataDir: store.data_dir,
       embedded: document.store?.embedded ?? 'auto',

@@ -1,6 +1,6 @@
 import { HOP_BY_HOP } from '../core/headers.ts'
 import { KEY_HEADER } from '../core/key.ts'
-import { leadsTo, parseAddress, parseLoopback, parseOrigin, sameAddress } from './addresses.ts'
+import { isLoopback, leadsTo, parseAddress, parseOrigin, sameAddress } from './addresses.ts'
 import { checkConsumer } from './consumer-rules.ts'
 import { beneath } from './consumer.ts'
 import { FORMATS } from './formats.ts'
@@ -28,13 +28,13 @@ export interface Judged {
 }
 
 export function crossCheck(judged: Judged, locate: Locate): Mistake[] {
-  return [...checkAddresses(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkBudgets(judged.draft, locate), ...checkSinks(judged, locate), ...checkSources(judged, locate), ...checkOperations(judged.draft, judged.refused, locate), ...checkRoutes(judged, locate), ...checkPolicies(judged, locate)]
+  return [...checkAddresses(judged, locate), ...checkOperators(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkBudgets(judged.draft, locate), ...checkSinks(judged, locate), ...checkSources(judged, locate), ...checkOperations(judged.draft, judged.refused, locate), ...checkRoutes(judged, locate), ...checkPolicies(judged, locate)]
 }
 
 function checkAddresses({ draft, refused }: Judged, locate: Locate): Mistake[] {
   if (refused(['listen']) || refused(['admin', 'listen'])) return []
   const listen = parseAddress(draft.listen ?? SCHEMA.properties.listen.default)
-  const admin = parseLoopback(draft.admin?.listen ?? SCHEMA.properties.admin.properties.listen.default)
+  const admin = parseAddress(draft.admin?.listen ?? SCHEMA.properties.admin.properties.listen.default)
   const origin = draft.upstream === undefined ? undefined : parseOrigin(draft.upstream)
   if (listen === undefined || admin === undefined) return []
   const mistakes: Mistake[] = []
@@ -47,6 +47,21 @@ function checkAddresses({ draft, refused }: Judged, locate: Locate): Mistake[] {
     mistakes.push(wrongValue(locate(['upstream']), ['upstream'], 'the address of the service behind; this one is where Onceward itself listens'))
   }
   return mistakes
+}
+
+/** Whoever reaches an address that is not a loopback one must show who they are. */
+function checkOperators({ draft: { admin }, refused }: Judged, locate: Locate): Mistake[] {
+  const tokens = admin?.tokens ?? []
+  const twice = tokens.flatMap(({ name, token }, i) => {
+    const before = tokens.slice(0, i)
+    const field = before.some((other) => other.name === name) ? 'name' : before.some((other) => other.token === token) ? 'token' : null
+    const path = ['admin', 'tokens', String(i), field ?? '']
+    return field === null ? [] : [wrongValue(locate(path), path, `a ${field} that no token before it has`)]
+  })
+  const address = admin?.listen === undefined ? undefined : parseAddress(admin.listen)
+  if (address === undefined || isLoopback(address.host) || tokens.length > 0 || refused(['admin', 'listen']) || refused(['admin', 'tokens'])) return twice
+  const path = ['admin', 'listen']
+  return [wrongValue(locate(path), path, 'a loopback address such as 127.0.0.1:9901, because whoever reaches it needs no password; or any with admin.tokens'), ...twice]
 }
 
 function checkLimits({ draft, refused }: Judged, locate: Locate): Mistake[] {

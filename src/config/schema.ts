@@ -122,7 +122,18 @@ export const SCHEMA = {
     admin: {
       type: 'object', additionalProperties: false, description: 'Operations, health and metrics.',
       properties: {
-        listen: { type: 'string', format: 'loopback-address', default: '127.0.0.1:9901', description: 'Where operators connect: a loopback address.' },
+        listen: { type: 'string', format: 'listen-address', default: '127.0.0.1:9901', description: 'Where operators connect. An address that others reach takes `tokens`.' },
+        tokens: {
+          type: 'array', maxItems: 64,
+          items: {
+            type: 'object', additionalProperties: false, required: ['name', 'token'],
+            properties: {
+              name: { type: 'string', format: 'operator-name', pattern: '^[A-Za-z0-9._@-]{1,64}$', description: 'Who has the token: stands in the audit trail beside what was changed with it.' },
+              token: { type: 'string', format: 'operator-token', pattern: '^[A-Za-z0-9._~+/=-]{24,512}$', description: 'What stands behind `Bearer` in Authorization, such as `openssl rand -base64 32` makes; from a variable: `${ALICE_TOKEN}`.' },
+            },
+          },
+          description: 'Who may use the admin API. Without any, everybody may who reaches its address, which must be a loopback address then. Metrics and health need none.',
+        },
       },
     },
     store: {
