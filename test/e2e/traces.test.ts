@@ -72,10 +72,10 @@ test('a request goes on with its client\'s trace: one span, and claim, attempts 
 
 test('a repetition has a claim and no attempt, and names the operation of the first', async (t) => {
   const { collector, sidecar } = await scene(t)
-  await sidecar.post('k1')
-  await sidecar.post('k1')
-  const spans = await collector.told((told) => servers(told).length === 2)
-  const [first, second] = servers(spans)
+  for (let i = 0; i < 3; i += 1) await sidecar.post('k1')
+  const spans = await collector.told((told) => servers(told).length === 3)
+  const [first, second, third] = servers(spans)
+  t.match(spans.filter(({ parentSpanId }) => parentSpanId === third?.spanId), [{ name: 'claim', attributes: { 'onceward.claim.outcome': 'replay', 'onceward.claim.tier': 'memory' } }])
   t.match(second?.attributes, { 'onceward.outcome': 'replay', 'onceward.attempts': 0, 'onceward.operation_ref': first?.attributes['onceward.operation_ref'] })
   t.not(second?.traceId, first?.traceId)
   const within = spans.filter(({ parentSpanId }) => parentSpanId === second?.spanId)
