@@ -13,6 +13,7 @@ import { checkBudgets, checkRetry } from './retry-rules.ts'
 import { defaultsOf, SCHEMA, type Draft } from './schema.ts'
 import { checkSinks } from './sinks-rules.ts'
 import { checkSources } from './sources-rules.ts'
+import { checkTracing } from './tracing-rules.ts'
 import { parseDuration, parseSize } from './units.ts'
 
 type Groups = NonNullable<Draft['defaults']>
@@ -28,7 +29,7 @@ export interface Judged {
 }
 
 export function crossCheck(judged: Judged, locate: Locate): Mistake[] {
-  return [...checkAddresses(judged, locate), ...checkOperators(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkBudgets(judged.draft, locate), ...checkSinks(judged, locate), ...checkSources(judged, locate), ...checkOperations(judged.draft, judged.refused, locate), ...checkRoutes(judged, locate), ...checkPolicies(judged, locate)]
+  return [...checkAddresses(judged, locate), ...checkOperators(judged, locate), ...checkLimits(judged, locate), ...checkSealing(judged.draft, locate), ...checkBudgets(judged.draft, locate), ...checkSinks(judged, locate), ...checkSources(judged, locate), ...checkTracing(judged.draft, locate), ...checkOperations(judged.draft, judged.refused, locate), ...checkRoutes(judged, locate), ...checkPolicies(judged, locate)]
 }
 
 function checkAddresses({ draft, refused }: Judged, locate: Locate): Mistake[] {

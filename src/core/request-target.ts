@@ -33,3 +33,11 @@ export function isHost(value: string): boolean {
 function invalid(detail: string): TargetReading {
   return { kind: 'invalid', detail }
 }
+
+/** What may be told of a target as it came: its path. A query may hold anything, and an authority a password. */
+export function toldPath(target: string): string {
+  const path = target.startsWith('/') ? target : target.replace(/^[^/?#]*:\/\/[^/?#]*/, '')
+  const end = path.search(/[?#]/)
+  const told = end === -1 ? path : path.slice(0, end)
+  return told.startsWith('/') || told === '*' ? told : ''
+}

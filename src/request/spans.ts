@@ -1,6 +1,7 @@
 import { mayHaveActed, statusOf, type AttemptOutcome } from '../core/attempt.ts'
 import { carryTrace, markRetry } from '../core/attempt-fields.ts'
 import { StoreUnavailable, type Random, type SettledLine, type Switched } from '../core/ports.ts'
+import { toldPath } from '../core/request-target.ts'
 import type { Attributes, Span, Trace } from '../core/tracing.ts'
 import type { Call } from './call.ts'
 
@@ -19,8 +20,7 @@ export function beginAttempt({ trace, method, target }: Pick<Call, 'trace' | 'me
 }
 
 function aboutAttempt(method: string, target: string, number: number): Attributes {
-  const query = target.indexOf('?')
-  const about = { 'http.request.method': method, 'url.path': query === -1 ? target : target.slice(0, query), 'onceward.attempt': number }
+  const about = { 'http.request.method': method, 'url.path': toldPath(target), 'onceward.attempt': number }
   return number === 1 ? about : { ...about, 'http.request.resend_count': number - 1 }
 }
 

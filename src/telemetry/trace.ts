@@ -1,6 +1,7 @@
 import type { Attributes as SpanAttributes, Context, Span as SdkSpan, SpanKind } from '@opentelemetry/api'
 import type { Fields } from '../core/headers.ts'
 import type { Random } from '../core/ports.ts'
+import { toldPath } from '../core/request-target.ts'
 import { readTracestate } from '../core/tracestate.ts'
 import { isKept, sentPlace, UnrecordedTrace, type Attributes, type DeliveryAbout, type Onward, type Span, type SpanName, type SpanPlace, type Trace, type Tracer } from '../core/tracing.ts'
 
@@ -49,7 +50,7 @@ export class OpenTelemetryTracer implements Tracer {
 
   receive(fields: Fields, method: string, target: string): Trace {
     const known = METHODS.has(method)
-    const about = { 'http.request.method': known ? method : '_OTHER', 'url.path': withoutQuery(target) }
+    const about = { 'http.request.method': known ? method : '_OTHER', 'url.path': toldPath(target) }
     return this.#continue(fields, known ? method : 'HTTP', this.#maker.kinds.SERVER, about)
   }
 
@@ -142,9 +143,4 @@ class RecordedTrace implements Trace {
     span.setAttribute('error.type', why)
     span.setStatus({ code: this.#maker.errorCode })
   }
-}
-
-export function withoutQuery(target: string): string {
-  const end = target.search(/[?#]/)
-  return end === -1 ? target : target.slice(0, end)
 }

@@ -37,5 +37,6 @@ test('a share has a percent sign, and a collector no credentials in its URL', as
     t.notMatch(told, /hunter2/)
   }
   t.match(await mistakesIn('tracing: { sample: 10% }'), /tracing\.otlp/)
+  for (const name of ['a b', 'Content-Type', 'host', 'ä']) t.match(await mistakesIn(`tracing: { otlp: { url: "http://a", headers: { "${name}": hunter2 } } }`), /tracing\.otlp\.headers.*needed: the name of a header/, name)
   t.notMatch(await mistakesIn('tracing: { otlp: { url: "http://a", headers: { a: "hunter2\\u0007" } } }'), /hunter2/)
 })

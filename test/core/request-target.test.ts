@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import { isHost, readTarget } from '../../src/core/request-target.ts'
+import { isHost, readTarget, toldPath } from '../../src/core/request-target.ts'
 
 test('each form of a target is told from the others', async (t) => {
   t.same(readTarget('GET', '/a//b?c=%2F'), { kind: 'origin', target: '/a//b?c=%2F', authority: null })
@@ -22,6 +22,16 @@ test('no text makes a reader throw, and what goes on is always a path', async (t
     return reading.kind === 'asterisk' || (reading.target.startsWith('/') && readTarget(method, reading.target).kind === 'origin')
   }), { numRuns: 5000 })
   t.pass('for 5,000 random targets')
+})
+
+test('of a target nothing is told but its path: no query, and no password in front of a host', async (t) => {
+  const targets: readonly (readonly [string, string])[] = [
+    ['/a//b?c=%2F', '/a//b'], ['/a#b?c', '/a'], ['/?', '/'], ['http://user:secret@host/a?b', '/a'], ['http://user:secret@host', ''], ['x://user:secret@host?a', ''],
+    ['user:secret@host:443', ''], ['*', '*'], ['', ''], ['?secret', ''], ['/a?http://b/c', '/a'],
+  ]
+  for (const [target, told] of targets) t.equal(toldPath(target), told, target)
+  fc.assert(fc.property(fc.string(), fc.string(), (path, query) => t.ok(!toldPath(`/${path}?${query}`).includes('?'))))
+  t.equal(toldPath(`${':'.repeat(100_000)}/`), '')
 })
 
 test('a host of 100,000 characters is judged at once', async (t) => {

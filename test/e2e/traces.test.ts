@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { test, type Test } from 'tap'
 import { startReceiver } from '../chaos/relay/receiver.ts'
 import { askFor, ONE } from '../support/async-cases.ts'
+import { rawClient } from '../support/raw-client.ts'
 import { respond, scriptedUpstream, type ScriptedUpstream } from '../support/scripted-upstream.ts'
 import { startForTest, type Running } from '../support/start-sidecar.ts'
 import { startTraceCollector, type ToldSpan, type TraceCollector } from '../support/trace-collector.ts'
@@ -72,10 +73,10 @@ test('a request goes on with its client\'s trace: one span, and claim, attempts 
 
 test('a repetition has a claim and no attempt, and names the operation of the first', async (t) => {
   const { collector, sidecar } = await scene(t)
-  await sidecar.post('k1')
-  await sidecar.post('k1')
-  const spans = await collector.told((told) => servers(told).length === 2)
-  const [first, second] = servers(spans)
+  for (let i = 0; i < 3; i += 1) await sidecar.post('k1')
+  const spans = await collector.told((told) => servers(told).length === 3)
+  const [first, second, third] = servers(spans)
+  t.match(spans.filter(({ parentSpanId }) => parentSpanId === third?.spanId), [{ name: 'claim', attributes: { 'onceward.claim.outcome': 'replay', 'onceward.claim.tier': 'memory' } }])
   t.match(second?.attributes, { 'onceward.outcome': 'replay', 'onceward.attempts': 0, 'onceward.operation_ref': first?.attributes['onceward.operation_ref'] })
   t.not(second?.traceId, first?.traceId)
   const within = spans.filter(({ parentSpanId }) => parentSpanId === second?.spanId)
@@ -134,12 +135,16 @@ test('requests that pass, handshakes and refusals have their span, too', async (
   await sidecar.post(null, { path: '/v1/charges' })
   t.equal((await sidecar.post('k1', { headers: ['Idempotency-Key', 'k2'] })).status, 400)
   t.equal((await sidecar.post(null, { path: '/a%2Fb' })).status, 400)
+  const raw = rawClient(t, sidecar.address)
+  raw.socket.write(`GET http://user:${SECRET}@a/b HTTP/1.1\r\nHost: a\r\n\r\n`)
+  await raw.until((received) => received.includes(' 400 '))
   const client = connect(Number(new URL(sidecar.address).port), '127.0.0.1')
   client.write(['GET /page HTTP/1.1', 'Host: a', 'Content-Length: 0', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', '', ''].join('\r\n'))
   await once(client, 'data')
   client.destroy()
-  const spans = await collector.told((told) => servers(told).length === 5)
-  t.strictSame(servers(spans).map(({ name, attributes: { 'http.response.status_code': status } }) => [name, status]), [['GET page', 201], ['POST default', 201], ['POST default', 400], ['POST none', 400], ['GET page', 101]])
+  const spans = await collector.told((told) => servers(told).length === 6)
+  t.strictSame(servers(spans).map(({ name, attributes: { 'http.response.status_code': status } }) => [name, status]), [['GET page', 201], ['POST default', 201], ['POST default', 400], ['POST none', 400], ['GET', 400], ['GET page', 101]])
+  for (const { text } of collector.exports) t.notMatch(text, new RegExp(SECRET), 'a password in front of a host is told to nobody')
   t.strictSame(named(spans, 'attempt').map(({ parentSpanId }) => parentSpanId), servers(spans).filter(({ failed, attributes }) => !failed && attributes['http.response.status_code'] !== 400).map(({ spanId }) => spanId))
   t.strictSame(upstream.requests.map((request) => field(request, 'traceparent').length), [1, 1, 1])
 })
