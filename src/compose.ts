@@ -1,6 +1,10 @@
 import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
+import { deadLetterResources } from './admin/api/dead-letters.ts'
+import { keyResources } from './admin/api/keys.ts'
+import { stateResources } from './admin/api/state.ts'
 import { readVersion } from './cli/output.ts'
+import { isLoopback } from './config/addresses.ts'
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
 import { Breaker } from './core/breaker.ts'
@@ -39,6 +43,8 @@ import { openJournal } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { openTracer } from './telemetry/trace-export.ts'
 import { DoubtSweep } from './upkeep/doubt-sweep.ts'
+import { KeyDesk } from './upkeep/key-desk.ts'
+import { LetterDesk } from './upkeep/letter-desk.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { openHttpUpstream } from './upstream/http-upstream.ts'
 
@@ -129,7 +135,19 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     pseudonym: `onceward-${random.token(9)}`,
     host: config.upstreamHost === 'origin' ? new URL(connections.origin).host : null, forwarded: config.trust.forwarded === 'always',
   }
-  const admin = adminListener({ metrics: (accept) => meter.render(accept), notReady: () => notReady(store, draining, policies) })
+  const desk = new KeyDesk({ store, service: config.service, routes: () => policies.routes, clock, random })
+  const admin = adminListener({
+    metrics: (accept) => meter.render(accept), notReady: () => notReady(store, draining, policies),
+    operators: { tokens: config.admin.tokens, loopback: isLoopback(config.admin.listen.host) }, version: readVersion(), journal,
+    resources: [
+      ...stateResources({
+        keys: store, outbox, sinks: () => relays.sinks, notReady: () => notReady(store, draining, policies),
+        about: { service: config.service, version: readVersion(), node: nodeVersion(), startedAt: clock.wallMs(), store: config.store.postgres === null ? 'embedded' : 'postgres', redis: config.store.redis !== null },
+      }),
+      ...keyResources({ store, desk, keptReplyBytes: config.limits.keptReplyBytes }),
+      ...deadLetterResources({ store: outbox, desk: new LetterDesk(outbox, clock) }),
+    ],
+  })
   const systemDelay = new SystemLoopDelay()
   const loopDelay = seams.loopDelay ?? systemDelay
   const proxy = new ProxyListener({

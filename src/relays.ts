@@ -53,6 +53,11 @@ export class Relays {
     deps.meter.readFrom(() => census.read())
   }
 
+  /** The sinks that are relayed now. */
+  get sinks(): readonly Pick<Sink, 'name' | 'kind'>[] {
+    return [...this.#running.values()].map(({ sink }) => sink)
+  }
+
   /** Relays for these sinks; rejects if one of them cannot be made. */
   async start(sinks: readonly SinkSettings[]): Promise<void> {
     for (const settings of sinks) await this.#start(settings)

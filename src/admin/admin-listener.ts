@@ -1,35 +1,52 @@
 import { fastify, type FastifyInstance } from 'fastify'
-import { parseLoopback } from '../config/addresses.ts'
+import type { Journal } from '../core/ports.ts'
+import type { Resource } from './api/resource.ts'
+import { Operators, type OperatorsOptions } from './operators.ts'
+import { refuseByProblems } from './refusal.ts'
 
 export interface AdminOptions {
   /** text in the format that this Accept field asks for, and its content type */
   readonly metrics: (accept: string | undefined) => Promise<{ readonly type: string, readonly text: string }>
   /** why this process should get no new requests now; empty when it should */
   readonly notReady: () => Promise<readonly string[]>
+  readonly operators: OperatorsOptions
+  readonly resources: readonly Resource[]
+  readonly version: string
+  readonly journal: Pick<Journal, 'error'>
 }
 
-/** The listener for operators: metrics and health. It answers on a loopback address only (config/schema.ts says so). */
-export function adminListener(options: AdminOptions): FastifyInstance {
+/** The listener for operators: metrics and health for everybody who reaches it, and the API for those who may. */
+export function adminListener({ metrics, notReady, operators: operatorsOptions, resources, version, journal }: AdminOptions): FastifyInstance {
+  const operators = new Operators(operatorsOptions)
   const app = fastify({ logger: false, forceCloseConnections: true })
-  // A page from elsewhere may have its own name resolved to this address (DNS rebinding) and then read what we answer.
   app.addHook('onRequest', (request, reply, done) => {
-    if (isOurs(request.headers.host)) done()
-    else reply.code(421).send({ error: 'this listener answers to localhost and to loopback addresses' })
+    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
+    operators.checkHost(request.headers)
+    done()
   })
+  refuseByProblems(app, journal)
   app.get('/metrics', async (request, reply) => {
-    const { type, text } = await options.metrics(request.headers.accept)
+    const { type, text } = await metrics(request.headers.accept)
     return await reply.header('content-type', type).header('vary', 'accept').send(text)
   })
   app.get('/healthz', async () => ({ status: 'alive' }))
   app.get('/readyz', async (_request, reply) => {
-    const reasons = await options.notReady()
+    const reasons = await notReady()
     return await reply.code(reasons.length === 0 ? 200 : 503).send({ ready: reasons.length === 0, reasons })
   })
+  // Its checks and forms take 12 MB, which a process that nobody asks can do without.
+  let api: Promise<FastifyInstance> | null = null
+  app.all('/api/*', {
+    onRequest: (request, reply) => {
+      reply.hijack()
+      api ??= import('./api/serve-api.ts').then(({ openApiServer }) => openApiServer({ resources, operators, version, journal }))
+      void api.then((server) => server.routing(request.raw, reply.raw)).catch((error: unknown) => {
+        journal.error('admin.failed', { error: error instanceof Error ? error.stack ?? error.message : 'unknown' })
+        reply.raw.destroy()
+      })
+    },
+    handler: () => undefined,
+  })
+  app.addHook('onClose', async () => (await api)?.close())
   return app
-}
-
-/** True for a Host that names a loopback address, with a port or without, and for none: every browser sends one. */
-function isOurs(host: string | undefined): boolean {
-  if (host === undefined) return true
-  return parseLoopback(host) !== undefined || parseLoopback(`${host}:0`) !== undefined
 }

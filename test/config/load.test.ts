@@ -17,7 +17,7 @@ test('an upstream alone is enough: keys are optional on POST and PATCH and every
     upstream: { origin: upstream },
     upstreamHost: 'preserve',
     trust: { proxies: [], forwarded: 'when-sent' },
-    admin: { listen: { host: '127.0.0.1', port: 9901 } },
+    admin: { listen: { host: '127.0.0.1', port: 9901 }, tokens: [] },
     store: { dataDir: './data', embedded: 'auto', postgres: null, redis: null, sealing: [] },
     limits: { requestBodyBytes: 8_388_608, keptReplyBytes: 1_048_576, heldBodiesBytes: 67_108_864, upstreamConnections: 256, socketWaitMs: 5000, connectTimeoutMs: 5000, headerBytes: 16_384, headerCount: 100, targetBytes: 8192, headerTimeMs: 10_000, bodyTimeMs: 30_000, idleTimeMs: 65_000, connections: 10_000, eventLoopDelayMs: 200 },
     shutdownGraceMs: 25_000,
@@ -94,7 +94,7 @@ test('without an upstream anywhere, the message names the flag', async (t) => {
 test('a wrong flag is named and shown, a wrong variable is named and not shown', async (t) => {
   t.strictSame(await mistakesIn('', { listen: '8080' }, { ONCEWARD_ADMIN: 'topsecret' }), [
     '--listen: found 8080; needed: an address and a port such as 127.0.0.1:8080 or 0.0.0.0:8080 (write 127.0.0.1:8080)',
-    'ONCEWARD_ADMIN: found a value; needed: a loopback address and a port such as 127.0.0.1:9901, because whoever reaches it needs no password',
+    'ONCEWARD_ADMIN: found a value; needed: an address and a port such as 127.0.0.1:8080 or 0.0.0.0:8080',
   ])
   t.strictSame(await mistakesIn('', { dataDir: '' }), ['--data-dir: found nothing; needed: a text'])
 })
