@@ -7,12 +7,13 @@ import { RetryBudget } from './core/budget.ts'
 import { StoreUnavailable, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
-import { acceptsAny } from './core/route.ts'
+import { acceptsAny, shadowedNames } from './core/route.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
 import { SystemLoopDelay } from './host/loop-delay.ts'
 import { systemRandom } from './host/random.ts'
 import { JwtVerifier } from './identity/jwt.ts'
+import { HeldBodies, HeldBody } from './listener/held-bodies.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
 import { openStore, type StoreSeams } from './open-store.ts'
 import { Bell } from './relay/bell.ts'
@@ -30,11 +31,14 @@ import { Policies } from './request/policies.ts'
 import { Inquiries } from './request/probe.ts'
 import type { Abortable, RetryDependencies } from './request/retry-loop.ts'
 import { RetryPools } from './request/retry-pools.ts'
+import { Shadow } from './request/shadow.ts'
+import { ShadowQueue } from './request/shadow-queue.ts'
 import { OutageLog } from './request/unprotected.ts'
 import { Watch } from './request/watch.ts'
 import { openJournal } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { DoubtSweep } from './upkeep/doubt-sweep.ts'
+import { ShadowSweep } from './upkeep/shadow-sweep.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { openHttpUpstream } from './upstream/http-upstream.ts'
 
@@ -68,7 +72,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const journal = openJournal(config.logLevel, log, clock)
   for (const warning of config.warnings) journal.warn('config.warning', { warning })
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE])
-  const { store, replies, wakeups, fleet, outbox } = await openStore({ config, clock, random, meter, journal }, seams)
+  const { store, replies, wakeups, fleet, outbox, shadow: notes } = await openStore({ config, clock, random, meter, journal }, seams)
   const bell = new Bell(wakeups, clock)
   const relays = new Relays({ store: outbox, bell, clock, random, meter: meter.relay, journal })
   const sources = new Sources({ store: outbox, service: config.service, bell, clock, random, meter: meter.source, journal })
@@ -110,6 +114,11 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const through: PassingDependencies = { upstream: passed, clock, limits: config.limits, underWay: passing }
   const streaming: RepeatingDependencies = { ...retrying, upstream, limits: config.limits }
   const upkeep = new Upkeep(store, clock, meter, journal)
+  const shadowQueue = new ShadowQueue(notes, clock, journal)
+  const shadowSweep = new ShadowSweep(notes, clock, journal)
+  const copies = new HeldBodies(Math.max(config.limits.requestBodyBytes, config.limits.heldBodiesBytes / 4))
+  const shadow = new Shadow({ queue: shadowQueue, tokens, meter: meter.shadow, journal, clock, random, namespace: flow.namespace, limits: config.limits, copy: (most) => new HeldBody(copies, most) })
+  meter.shadow.routes(shadowedNames(policies.routes))
   const doubts = new DoubtSweep({
     store, clock, random, journal,
     wanted: () => policies.routes.some(({ action }) => action.kind === 'guard' && action.policy.whenUnsure.kind === 'probe'),
@@ -132,7 +141,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     pass: (call) => passOn(call, null, through),
     stream: (call, { deadlineMs, retry }, route) => (retry === null || deadlineMs === null ? passOn(call, deadlineMs, streaming) : passRepeatedly(call, { route, deadlineMs, retry }, streaming)),
     askToSwitch: (call, protocol) => askToSwitch(call, protocol, through),
-    meter, journal, clock,
+    shadow, meter, journal, clock,
   })
   meter.observe('onceward_held_body_bytes', 'Memory taken by bodies of requests with a key.', () => proxy.heldBytes)
   meter.observe('onceward_client_connections', 'Connections of clients, idle ones included.', () => proxy.connections)
@@ -145,6 +154,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   await upkeep.runOnce()
   upkeep.start()
   doubts.start()
+  shadowSweep.start()
   await sources.adopt(config.sources)
   const adminAddress = await admin.listen(config.admin.listen)
   const execution = { ...flow, routes: () => policies.routes, missing: new MissingRoutes(), hop, draining: () => draining }
@@ -157,7 +167,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   return {
     address, adminAddress,
     // one at a time, each reading the file when it is its turn, so that the last one asked for has the last word
-    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, sources, operations, meter, journal })),
+    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, sources, operations, meter, shadowed: meter.shadow, journal })),
     stop: () => stopped ??= stop(),
   }
 
@@ -181,6 +191,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await relays.stop()
     await upkeep.stop()
     await doubts.stop()
+    await shadowSweep.stop()
     systemDelay.stop()
     leases.stop()
     pools.close()
@@ -190,6 +201,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await passed.close()
     await wakeups.close()
     flow.life.over = true
+    await within(SETTLE_GRACE_MS, clock, () => shadowQueue.stop())
     await store.close()
     await admin.close()
     journal.info('sidecar.stopped', { unsettled: unsettled.size })

@@ -3,6 +3,7 @@ import type { CacheFill, CacheMiss, KeyOutcome, LimitName, Meter, ReloadResult, 
 import type { Census } from '../core/record.ts'
 import { GAVE_UP, type GaveUp } from '../core/retry.ts'
 import { RelayMetrics } from './relay-metrics.ts'
+import { ShadowMetrics } from './shadow-metrics.ts'
 import { SourceMetrics } from './source-metrics.ts'
 import { Table } from './table.ts'
 
@@ -31,6 +32,7 @@ export class Metrics implements Meter {
   readonly #registry = new Registry()
   readonly relay: RelayMetrics
   readonly source: SourceMetrics
+  readonly shadow: ShadowMetrics
   readonly #keys = new Table()
   readonly #answers = new Table()
   readonly #known = new Set<string>()
@@ -90,6 +92,7 @@ export class Metrics implements Meter {
     this.#delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
     this.relay = new RelayMetrics(this.#registry)
     this.source = new SourceMetrics(this.#registry)
+    this.shadow = new ShadowMetrics(this.#registry)
     this.#uncertain = new Gauge({ name: 'onceward_uncertain_keys', help: 'Keys whose outcome nobody knows.', registers })
     this.#inFlight = new Gauge({ name: 'onceward_in_flight_keys', help: 'Keys that are claimed and not settled.', registers })
     this.#reloads = new Counter({ name: 'onceward_config_reloads_total', help: 'Reloads of the configuration by how they ended.', labelNames: ['result'], registers })

@@ -13,6 +13,7 @@ import { migrate, requireSchema } from './migrate.ts'
 import { PostgresOutboxStore } from './outbox-store.ts'
 import { Records } from './records.ts'
 import { sendAbandonments, sendCompletions, sendReleases, sendRenewals, type Abandoned, type Completed, type Held, type Renewed } from './settles.ts'
+import { PostgresShadowStore } from './shadow-store.ts'
 import { readStatements } from './statements.ts'
 
 export interface PostgresStoreOptions {
@@ -63,7 +64,8 @@ export async function openPostgresStores(options: PostgresStoreOptions): Promise
     wake: (ids) => { if (ids.length > 0) wakeups.publish(ids) },
   }
   const outbox = new PostgresOutboxStore(link)
-  return { keys: new PostgresKeyStore(link, Math.max(1, Math.floor(options.connections / CONNECTIONS_PER_LANE)), outbox), outbox }
+  const shadow = new PostgresShadowStore(link)
+  return { keys: new PostgresKeyStore(link, Math.max(1, Math.floor(options.connections / CONNECTIONS_PER_LANE)), outbox), outbox, shadow }
 }
 
 /** The keys alone. */
