@@ -109,8 +109,10 @@ class Watch implements Watched {
   readonly #body: BodyWatch | null = null
   readonly #admission: Admission | Promise<Admission | null>
   #stage: Stage = { kind: 'open' }
-  /** how it ended, if it did before anybody knew its key */
-  #end: ShadowEnd['as'] | null = null
+  /** how it ended; null while it runs */
+  #end: End | null = null
+  /** the store had no note of its key. It is counted by its end, as enforcement counts. */
+  #isNew = false
   #seen = false
 
   constructor(call: PassingCall, route: Route, policy: Policy, deps: ShadowDependencies, shadow: Shadow) {
@@ -130,21 +132,31 @@ class Watch implements Watched {
   ended(answer: PassedOn, delivered: number): void {
     // Enforcement would have read all of a body that the upstream did not wait for; and what a client breaks off is no request.
     if (this.#body?.leave() === true && !this.#seen) return answer.kind === 'none' ? void (this.#stage = OVER) : this.#count('unknown')
-    this.#end = endOf(answer, delivered, this.#policy)
-    this.#sayEnd()
+    this.#endAs(endOf(answer, delivered, this.#policy))
   }
 
   lost(): void {
     if (this.#body?.leave() === true && !this.#seen) return this.#count('unknown')
-    this.#end = 'uncertain'
+    this.#endAs(unsure(this.#policy))
+  }
+
+  #endAs(end: End): void {
+    this.#end = end
     this.#sayEnd()
+    this.#countNew()
+  }
+
+  #countNew(): void {
+    if (!this.#isNew || this.#end === null) return
+    this.#isNew = false
+    this.#shadow.count(this.#end.outcome, this.#route, { method: this.#call.method })
   }
 
   #sayEnd(): void {
     if (this.#stage.kind !== 'looking' || this.#end === null) return
     const { id, holder } = this.#stage.request
     this.#stage = OVER
-    this.#deps.queue.end({ id, holder, as: this.#end })
+    this.#deps.queue.end({ id, holder, as: this.#end.as })
   }
 
   #take(body: SeenBody): void {
@@ -194,10 +206,14 @@ class Watch implements Watched {
 
   #told(verdict: ShadowVerdict | null, { id, parts }: ShadowRequest): void {
     const digest = { id: id.slice(0, 8), method: this.#call.method }
-    if (verdict === null) this.#shadow.count('unknown', this.#route, digest) // it may stand there all the same, so its end counts
-    else if (verdict.kind === 'mismatch') this.#shadow.count('mismatch', this.#route, { ...digest, differs: differing(verdict.parts, parts).join(' ') })
+    if (verdict?.kind === 'new') {
+      this.#isNew = true
+      return this.#countNew()
+    }
+    if (verdict === null) return this.#shadow.count('unknown', this.#route, digest) // it may stand there all the same, so its end is told
+    if (verdict.kind === 'mismatch') this.#shadow.count('mismatch', this.#route, { ...digest, differs: differing(verdict.parts, parts).join(' ') })
     else this.#shadow.count(verdict.kind, this.#route, digest)
-    if (verdict !== null && verdict.kind !== 'new') this.#stage = OVER
+    this.#stage = OVER
   }
 
   #unguarded(admission: Exclude<Admission, Guarded>): void {
@@ -216,17 +232,22 @@ function outcomeOf(outcome: KeyOutcome): ShadowOutcome {
   return outcome === 'unavailable' ? 'unknown' : outcome
 }
 
-/** What enforcement would have written of this one attempt. */
-function endOf(answer: PassedOn, delivered: number, { status, whenUnsure }: Policy): ShadowEnd['as'] {
+/** What enforcement would have written of this one attempt, and counted it as. */
+interface End {
+  readonly as: ShadowEnd['as']
+  readonly outcome: 'new' | 'uncertain'
+}
+
+function endOf(answer: PassedOn, delivered: number, policy: Policy): End {
   switch (answer.kind) {
-    case 'none': return 'completed' // its client left, which would have ended nothing
-    case 'problem': return answer.problem.code === 'upstream-unreachable' ? 'released' : unsure(whenUnsure)
+    case 'none': return COMPLETED // its client left, which would have ended nothing
+    case 'problem': return answer.problem.code === 'upstream-unreachable' ? RELEASED : unsure(policy)
     case 'fresh': {
-      const verdict = judge([outcomeOfReply(answer.reply, delivered, status)], false, status.rules)
+      const verdict = judge([outcomeOfReply(answer.reply, delivered, policy.status)], false, policy.status.rules)
       switch (verdict.as) {
-        case 'complete': return 'completed'
-        case 'release': return 'released'
-        case 'abandon': return unsure(whenUnsure)
+        case 'complete': return COMPLETED
+        case 'release': return RELEASED
+        case 'abandon': return unsure(policy)
         default: return verdict satisfies never
       }
     }
@@ -234,14 +255,17 @@ function endOf(answer: PassedOn, delivered: number, { status, whenUnsure }: Poli
   }
 }
 
+const COMPLETED: End = { as: 'completed', outcome: 'new' }
+const RELEASED: End = { as: 'released', outcome: 'new' }
+
+/** Where the upstream honours keys, the next request would be sent again. */
+function unsure({ whenUnsure }: Policy): End {
+  return { as: whenUnsure.kind === 'resend' ? 'released' : 'uncertain', outcome: 'uncertain' }
+}
+
 function outcomeOfReply(reply: UpstreamReply, delivered: number, policy: Policy['status']): AttemptOutcome {
   const status = statusOf(reply)
   if (delivered !== status) return { kind: 'lost', cause: 'reply-incomplete', reply: null }
   const kind = statusClass(status, reply.kind === 'whole' ? reply.reply.headers : reply.headers, policy, false)
   return kind === 'lost' ? { kind, cause: 'ambiguous-status', reply } : { kind, reply }
-}
-
-/** Where the upstream honours keys, the next request is sent again. */
-function unsure({ kind }: Policy['whenUnsure']): ShadowEnd['as'] {
-  return kind === 'resend' ? 'released' : 'uncertain'
 }
