@@ -13,7 +13,7 @@ needs(t, 'postgres')
 const PAGE = readFileSync(new URL('../../../docs/postgres.md', import.meta.url), 'utf8').replaceAll(/\s+/g, ' ')
 /** As docs/postgres.md tells it. */
 const GRANTS = [
-  ['select, insert, update, delete', ['key_record', 'unsettled', 'outbox_event'], 'select, insert, update and delete on `key_record`, `unsettled` and `outbox_event`'],
+  ['select, insert, update, delete', ['key_record', 'unsettled', 'outbox_event', 'shadow_key'], 'select, insert, update and delete on `key_record`, `unsettled`, `outbox_event` and `shadow_key`'],
   ['select, insert, update', ['relay_lease', 'source_position'], 'select, insert and update on `relay_lease` and `source_position`'],
   ['select, insert', ['audit', 'outbox_audit'], 'select and insert on `audit` and `outbox_audit`'],
   ['select, update', ['installation'], 'select and update on `installation`'],
@@ -89,5 +89,5 @@ test('an account that lacks one of them is refused at the start, and told which'
   await admin.query(`grant select, insert, update on all tables in schema onceward to ${role}`)
   const own = new URL(url)
   own.username = role
-  await t.rejects(openPostgresStore(storeOptions(own.href, { migrate: 'by_hand' })), /lacks privileges in the schema onceward: key_record delete, outbox_event delete, unsettled delete/)
+  await t.rejects(openPostgresStore(storeOptions(own.href, { migrate: 'by_hand' })), /lacks privileges in the schema onceward: key_record delete, outbox_event delete, shadow_key delete, unsettled delete/)
 })
