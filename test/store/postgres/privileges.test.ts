@@ -3,6 +3,7 @@ import t, { test } from 'tap'
 import { openPostgresStore, openPostgresStores } from '../../../src/store/postgres/key-store.ts'
 import { migrate } from '../../../src/store/postgres/migrate.ts'
 import { ALL, led, takenOne } from '../../contract/outbox/situation.ts'
+import { look } from '../../contract/shadow.ts'
 import { begun, claimed, completion, event, giveUp, request, work } from '../../contract/situation.ts'
 import { needs } from '../../support/services/needs.ts'
 import { postgresUrl } from '../../support/services/postgres.ts'
@@ -33,7 +34,7 @@ test('an account with what the page says, and no more, can do all that a sidecar
   }
   const own = new URL(url)
   own.username = role
-  const { keys: store, outbox } = await openPostgresStores(storeOptions(own.href, { migrate: 'by_hand' }))
+  const { keys: store, outbox, shadow } = await openPostgresStores(storeOptions(own.href, { migrate: 'by_hand' }))
   t.teardown(() => store.close())
   await store.secret('candidate')
   await store.keySpace(null, 'space')
@@ -73,6 +74,10 @@ test('an account with what the page says, and no more, can do all that a sidecar
   t.equal(await outbox.bring(reading, 'orders', { events: [event('row')], from: null, to: 'one' }), 'written')
   t.equal(await outbox.bring(reading, 'orders', { events: [], from: 'one', to: 'two' }), 'written')
   t.equal(await outbox.position('orders'), 'two')
+  const note = look('k', 'one')
+  t.strictSame(await shadow.look([note]), [{ kind: 'new' }])
+  await shadow.end([{ id: note.id, holder: note.holder, as: 'released' }])
+  t.equal(await shadow.sweepShadow(10), 1)
   await outbox.resign(lead)
   t.equal((await outbox.audit(10)).length, 3)
   for (const task of [outbox.census([]), outbox.deadLetters(ALL, 1, null), outbox.arrivals('payments', 1, 1)]) await task
