@@ -114,7 +114,7 @@ test('store trouble touches no request, and is counted', async (t) => {
   t.strictSame(await shadowed(sidecar, 21), { new: 1, unknown: 20 })
   t.match(sidecar.log(), /shadow\.unknown/)
   trouble.end()
-  const after = await recovered(t, sidecar.post, () => shadowed(sidecar, 0))
+  const after = await recovered(t, (key) => sidecar.post(key), () => shadowed(sidecar, 0))
   t.ok((after['replay'] ?? 0) > 0, 'and what was noted before is known after')
 })
 

@@ -100,6 +100,10 @@ function lookingOn(enforced: Route | undefined) {
   }
 }
 
+function told(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts).map(([outcome, count]) => `${outcome} ${count}`).toSorted((a, b) => a.localeCompare(b)).join()
+}
+
 /** In two pieces, as a network might bring it. */
 function flow(content: ContentWatch | null, body: string): void {
   content?.chunk(Buffer.from(body.slice(0, 3)))
@@ -120,7 +124,7 @@ for (const more of ['fingerprint: { mode: raw }', 'fingerprint: { mode: json }']
         await turn()
       }
       const compare = (): void => {
-        if (JSON.stringify(Object.entries(looking.counts).toSorted()) !== JSON.stringify(Object.entries(enforcing.counts).toSorted())) throw new Error(`enforced ${JSON.stringify(enforcing.counts)}, shadowed ${JSON.stringify(looking.counts)}`)
+        if (told(looking.counts) !== told(enforcing.counts)) throw new Error(`enforced ${JSON.stringify(enforcing.counts)}, shadowed ${JSON.stringify(looking.counts)}`)
       }
       for (const step of script) {
         if (step.kind === 'end') await ended(step.which === 'oldest' ? running.shift() : running.pop())
