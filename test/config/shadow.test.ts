@@ -37,6 +37,8 @@ test('into shadow mode and out of it frees no key; it says in as many words that
   t.strictSame(freedBy(enforced, shadowed), [])
   t.strictSame(freedBy(shadowed, enforced), [])
   t.strictSame(freedBy(enforced, other), ['charge has another scope'])
+  const looking = await spaceOf('idempotency: { mode: shadow, scope: none }')
+  t.strictSame([freedBy(enforced, looking), freedBy(looking, enforced)], [[], []], 'a scope that is only tried out files nothing')
 })
 
 async function said(t: Test, how: 'check' | 'explain', ...args: readonly string[]): Promise<string> {
