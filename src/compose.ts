@@ -38,7 +38,7 @@ import { Watch } from './request/watch.ts'
 import { openJournal } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { DoubtSweep } from './upkeep/doubt-sweep.ts'
-import { ShadowSweep } from './upkeep/shadow-sweep.ts'
+import { shadowSweep } from './upkeep/shadow-sweep.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { openHttpUpstream } from './upstream/http-upstream.ts'
 
@@ -115,7 +115,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const streaming: RepeatingDependencies = { ...retrying, upstream, limits: config.limits }
   const upkeep = new Upkeep(store, clock, meter, journal)
   const shadowQueue = new ShadowQueue(notes, clock, journal)
-  const shadowSweep = new ShadowSweep(notes, clock, journal)
+  const sweepOfNotes = shadowSweep(notes, clock, journal)
   const copies = new HeldBodies(Math.max(config.limits.requestBodyBytes, config.limits.heldBodiesBytes / 4))
   const shadow = new Shadow({ queue: shadowQueue, tokens, meter: meter.shadow, journal, clock, random, namespace: flow.namespace, limits: config.limits, copy: (most) => new HeldBody(copies, most) })
   meter.shadow.routes(shadowedNames(policies.routes))
@@ -154,7 +154,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   await upkeep.runOnce()
   upkeep.start()
   doubts.start()
-  shadowSweep.start()
+  sweepOfNotes.start()
   await sources.adopt(config.sources)
   const adminAddress = await admin.listen(config.admin.listen)
   const execution = { ...flow, routes: () => policies.routes, missing: new MissingRoutes(), hop, draining: () => draining }
@@ -191,7 +191,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await relays.stop()
     await upkeep.stop()
     await doubts.stop()
-    await shadowSweep.stop()
+    await sweepOfNotes.stop()
     systemDelay.stop()
     leases.stop()
     pools.close()
