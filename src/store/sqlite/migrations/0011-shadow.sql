@@ -9,6 +9,6 @@ create table shadow_key (
   state text not null check (state in ('in_flight', 'completed', 'uncertain')),
   lease_until integer not null,
   retain_until integer not null
-) strict;
+) strict, without rowid;
 
 create index shadow_key_retention on shadow_key (retain_until);
