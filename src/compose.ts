@@ -2,6 +2,7 @@ import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import { deadLetterResources } from './admin/api/dead-letters.ts'
 import { keyResources } from './admin/api/keys.ts'
+import { shadowResources } from './admin/api/shadow.ts'
 import { stateResources } from './admin/api/state.ts'
 import { readVersion } from './cli/output.ts'
 import { isLoopback } from './config/addresses.ts'
@@ -12,7 +13,7 @@ import { RetryBudget } from './core/budget.ts'
 import { StoreUnavailable, type Checkpoint, type Clock, type Journal, type KeyStore, type LoopDelay, type Upstream, type UpstreamUse } from './core/ports.ts'
 import { proxyName } from './core/problem.ts'
 import { Roster } from './core/roster.ts'
-import { acceptsAny } from './core/route.ts'
+import { acceptsAny, shadowedNames } from './core/route.ts'
 import { NO_TRACER } from './core/tracing.ts'
 import { trustedPeers } from './core/trusted-peers.ts'
 import { systemClock } from './host/clock.ts'
@@ -20,6 +21,7 @@ import { SystemLoopDelay } from './host/loop-delay.ts'
 import { nodeVersion } from './host/node-version.ts'
 import { systemRandom } from './host/random.ts'
 import { JwtVerifier } from './identity/jwt.ts'
+import { HeldBodies, HeldBody } from './listener/held-bodies.ts'
 import { ProxyListener } from './listener/proxy-listener.ts'
 import { openStore, type StoreSeams } from './open-store.ts'
 import { Bell } from './relay/bell.ts'
@@ -37,6 +39,8 @@ import { Policies } from './request/policies.ts'
 import { Inquiries } from './request/probe.ts'
 import type { Abortable, RetryDependencies } from './request/retry-loop.ts'
 import { RetryPools } from './request/retry-pools.ts'
+import { Shadow } from './request/shadow.ts'
+import { ShadowQueue } from './request/shadow-queue.ts'
 import { OutageLog } from './request/unprotected.ts'
 import { Watch } from './request/watch.ts'
 import { openJournal } from './telemetry/logger.ts'
@@ -45,6 +49,7 @@ import { openTracer } from './telemetry/trace-export.ts'
 import { DoubtSweep } from './upkeep/doubt-sweep.ts'
 import { KeyDesk } from './upkeep/key-desk.ts'
 import { LetterDesk } from './upkeep/letter-desk.ts'
+import { shadowSweep } from './upkeep/shadow-sweep.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { openHttpUpstream } from './upstream/http-upstream.ts'
 
@@ -83,7 +88,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const meter = new Metrics([...config.routes.map((route) => route.name), NO_ROUTE], () => clock.wallMs())
   meter.ofProcess(readVersion(), nodeVersion())
   const tracer = config.tracing === null ? NO_TRACER : await openTracer(config.tracing, config.upstream, { clock, random, version: readVersion(), dropped: (why, spans) => meter.spansDropped(why, spans) })
-  const { store, replies, wakeups, fleet, outbox } = await openStore({ config, clock, random, meter, journal }, seams)
+  const { store, replies, wakeups, fleet, outbox, shadow: notes } = await openStore({ config, clock, random, meter, journal }, seams)
   const bell = new Bell(wakeups, clock)
   const relays = new Relays({ store: outbox, bell, clock, random, meter: meter.relay, journal, tracer })
   const sources = new Sources({ store: outbox, service: config.service, bell, clock, random, meter: meter.source, journal })
@@ -125,6 +130,11 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const through: PassingDependencies = { upstream: passed, meter, clock, random, limits: config.limits, underWay: passing }
   const streaming: RepeatingDependencies = { ...retrying, upstream, limits: config.limits }
   const upkeep = new Upkeep(store, clock, meter, journal)
+  const shadowQueue = new ShadowQueue(notes, clock, journal)
+  const sweepOfNotes = shadowSweep(notes, clock, journal)
+  const copies = new HeldBodies(Math.max(config.limits.requestBodyBytes, config.limits.heldBodiesBytes / 4))
+  const shadow = new Shadow({ queue: shadowQueue, tokens, meter: meter.shadow, journal, clock, random, namespace: flow.namespace, limits: config.limits, copy: (most) => new HeldBody(copies, most) })
+  meter.shadow.routes(shadowedNames(policies.routes))
   const doubts = new DoubtSweep({
     store, clock, random, journal,
     wanted: () => policies.routes.some(({ action }) => action.kind === 'guard' && action.policy.whenUnsure.kind === 'probe'),
@@ -145,6 +155,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
         about: { service: config.service, version: readVersion(), node: nodeVersion(), startedAt: clock.wallMs(), store: config.store.postgres === null ? 'embedded' : 'postgres', redis: config.store.redis !== null },
       }),
       ...keyResources({ store, desk, keptReplyBytes: config.limits.keptReplyBytes }),
+      ...shadowResources(meter.shadow),
       ...deadLetterResources({ store: outbox, desk: new LetterDesk(outbox, clock) }),
     ],
   })
@@ -159,7 +170,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     pass: (call, route) => passOn(call, route, null, through),
     stream: (call, { deadlineMs, retry }, route) => (retry === null || deadlineMs === null ? passOn(call, route, deadlineMs, streaming) : passRepeatedly(call, { route, deadlineMs, retry }, streaming)),
     askToSwitch: (call, protocol) => askToSwitch(call, protocol, through),
-    meter, journal, clock,
+    shadow, meter, journal, clock,
   })
   meter.observe('onceward_held_body_bytes', 'Memory taken by bodies of requests with a key.', () => proxy.heldBytes)
   meter.observe('onceward_client_connections', 'Connections of clients, idle ones included.', () => proxy.connections)
@@ -174,6 +185,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   await upkeep.runOnce()
   upkeep.start()
   doubts.start()
+  sweepOfNotes.start()
   await sources.adopt(config.sources)
   const adminAddress = await admin.listen(config.admin.listen)
   const execution = { ...flow, routes: () => policies.routes, missing: new MissingRoutes(), tracer, hop, draining: () => draining }
@@ -186,7 +198,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   return {
     address, adminAddress,
     // one at a time, each reading the file when it is its turn, so that the last one asked for has the last word
-    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, sources, operations, meter, journal })),
+    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, sources, operations, meter, shadowed: meter.shadow, journal })),
     stop: () => stopped ??= stop(),
   }
 
@@ -211,6 +223,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await relays.stop()
     await upkeep.stop()
     await doubts.stop()
+    await sweepOfNotes.stop()
     systemDelay.stop()
     leases.stop()
     pools.close()
@@ -220,6 +233,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
     await passed.close()
     await wakeups.close()
     flow.life.over = true
+    await within(SETTLE_GRACE_MS, clock, () => shadowQueue.stop())
     await store.close()
     await admin.close()
     await tracer.stop(Math.max(FLUSH_MS, stopsAt - clock.monotonicMs()))

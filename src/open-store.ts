@@ -1,12 +1,14 @@
 import { resolve as resolvePath } from 'node:path'
 import type { Stores } from './core/outbox-ports.ts'
 import type { KeyStore, Wakeups } from './core/ports.ts'
+import type { ShadowStore } from './core/shadow.ts'
 import { LocalWakeups } from './store/local-wakeups.ts'
 import { openTiers, type Surroundings, type Tiers } from './tiers.ts'
 
 /** What a test may put in between or in place. */
 export interface StoreSeams {
   readonly store?: (authority: KeyStore) => KeyStore
+  readonly shadow?: (notes: ShadowStore) => ShadowStore
   readonly wakeups?: Wakeups
 }
 
@@ -21,10 +23,10 @@ export async function openStore(surroundings: Surroundings, seams: StoreSeams): 
   try {
     const tiers = await openTiers(surroundings, async (words) => {
       wakeups = seams.wakeups ?? (isShared ? words : null) ?? await wakeupsOf(surroundings)
-      const { keys, outbox } = await openAuthority(surroundings, wakeups)
-      return { keys: seams.store?.(keys) ?? keys, outbox } // within an object: a test's stand-in need not bear being looked at for `then`
+      const { keys, outbox, shadow } = await openAuthority(surroundings, wakeups)
+      return { keys: seams.store?.(keys) ?? keys, outbox, shadow: seams.shadow?.(shadow) ?? shadow } // within an object: a test's stand-in need not bear being looked at for `then`
     })
-    return { store: tiers.store, replies: tiers.replies, outbox: tiers.outbox, fleet: tiers.fleet, wakeups }
+    return { store: tiers.store, replies: tiers.replies, outbox: tiers.outbox, shadow: tiers.shadow, fleet: tiers.fleet, wakeups }
   } catch (error) {
     await wakeups.close()
     throw error

@@ -4,7 +4,7 @@ import { needsRestart } from './config/restart.ts'
 import type { Relays } from './relays.ts'
 import type { Sources } from './sources.ts'
 import type { OperationsSettings } from './core/operations.ts'
-import { acceptsAny } from './core/route.ts'
+import { acceptsAny, shadowedNames } from './core/route.ts'
 import { StoreUnavailable, type Journal, type Meter } from './core/ports.ts'
 import type { Adoption, Policies } from './request/policies.ts'
 import type { RetryPools } from './request/retry-pools.ts'
@@ -22,6 +22,7 @@ export interface Reloading {
   /** in force for what is accepted from now on */
   readonly operations: { current: OperationsSettings }
   readonly meter: Meter
+  readonly shadowed: { routes(names: readonly string[]): void }
   readonly journal: Journal
 }
 
@@ -45,7 +46,7 @@ export async function reload(load: () => Promise<Loaded>, reloading: Reloading):
 type Refusal = Readonly<Record<string, string | number>>
 
 /** Why nothing was replaced; nothing if it was. */
-async function replace(loaded: Loaded, { running, policies, pools, relays, sources, operations, meter, journal }: Reloading): Promise<readonly Refusal[]> {
+async function replace(loaded: Loaded, { running, policies, pools, relays, sources, operations, meter, shadowed, journal }: Reloading): Promise<readonly Refusal[]> {
   if (loaded.kind === 'faulty') return loaded.mistakes.map(({ file, line, column, field, message }) => ({ file, line, column, field, mistake: message }))
   const { config } = loaded
   const adoption = await adopt(config, running, policies)
@@ -60,6 +61,7 @@ async function replace(loaded: Loaded, { running, policies, pools, relays, sourc
   await relays.adopt({ sinks: config.sinks, operations: config.operations, accepts: acceptsAny(config.routes) })
   await sources.adopt(config.sources)
   meter.routes(config.routes.map(({ name }) => name))
+  shadowed.routes(shadowedNames(config.routes))
   for (const warning of [...config.warnings, ...adoption.freed.map((way) => `old keys are free again: ${way}`)]) journal.warn('config.warning', { warning })
   for (const field of needsRestart(running.written, config.written)) journal.warn('config.warning', { warning: `${field} has changed, which needs a restart; the old value stays in force` })
   journal.info('config.reloaded', { routes: config.routes.length })

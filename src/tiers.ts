@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Config } from './config/config.ts'
 import type { OutboxStore, Stores } from './core/outbox-ports.ts'
 import type { Clock, Journal, KeyStore, Random, Wakeups } from './core/ports.ts'
+import type { ShadowStore } from './core/shadow.ts'
 import { Keyring } from './store/keyring.ts'
 import { openRedis, type OpenRedis } from './store/redis/open.ts'
 import type { FleetBudgets } from './store/redis/shared-budget.ts'
@@ -30,6 +31,8 @@ export interface Surroundings {
 
 export interface Tiers extends Tiered {
   readonly outbox: OutboxStore
+  /** neither sealed nor cached: there is nothing in it but digests */
+  readonly shadow: ShadowStore
   /** null without Redis */
   readonly fleet: FleetBudgets | null
 }
@@ -42,10 +45,10 @@ export async function openTiers(surroundings: Surroundings, openAuthority: (word
   const redis = await redisOf(surroundings)
   let opened: KeyStore | null = null
   try {
-    const { keys, outbox } = await openAuthority(redis?.wakeups ?? null)
+    const { keys, outbox, shadow } = await openAuthority(redis?.wakeups ?? null)
     opened = keys
     const keyring = new Keyring(surroundings.config.store.sealing, surroundings.random)
-    return { ...await around(keys, keyring, redis, surroundings), outbox: sealedOutbox(outbox, keyring), fleet: redis }
+    return { ...await around(keys, keyring, redis, surroundings), outbox: sealedOutbox(outbox, keyring), shadow, fleet: redis }
   } catch (error) {
     // what is open would keep the process alive
     await opened?.close()

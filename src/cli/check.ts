@@ -52,6 +52,7 @@ function treatment({ action }: Route): string {
   switch (action.kind) {
     case 'pass': return action.retry === null || action.retry.methods.size === 0 ? 'passes as it is' : `passes as it is, ${[...action.retry.methods].join(' ')} ${attempts(action.retry)}`
     case 'guard': return guarded(action.policy)
+    case 'shadow': return `passes as it is, in shadow of: ${guarded(action.policy)}`
     default: return action satisfies never
   }
 }

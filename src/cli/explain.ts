@@ -9,7 +9,7 @@ import { findRoute, whyNot, type Asked, type Mismatch, type Route } from '../cor
 import type { Journal } from '../core/ports.ts'
 import { systemClock } from '../host/clock.ts'
 import { JwtVerifier } from '../identity/jwt.ts'
-import { admit, type Admission } from '../request/admit.ts'
+import { admit, admitUnder, type Admission } from '../request/admit.ts'
 import { acceptanceOf } from '../request/acceptance.ts'
 import type { Flags } from './arguments.ts'
 import { EXIT, type Output } from './output.ts'
@@ -29,8 +29,11 @@ export async function explain(asked: Asked, flags: Flags, environment: Environme
   const finding = findRoute(config.routes, asked)
   if (finding.kind === 'route') for (const line of [...wayTo(finding.route, asked, config), '', ...policyOf(finding.route, config), '']) output.line(line)
   const tokens = new JwtVerifier(systemClock(), complaining(output))
-  const admission = await Promise.resolve(admit(asked, config.routes, tokens)).finally(() => tokens.close())
-  output.line(fateOf(admission, asked))
+  const admission = await Promise.resolve(admit(asked, config.routes, tokens))
+  output.line(admission.kind === 'bypass' && admission.route.action.kind === 'shadow'
+    ? `This request passes as it is, because of mode: shadow. With mode: enforce: ${fateOf(await admitUnder(admission.route.action.policy, admission.route, asked, tokens), asked)}`
+    : fateOf(admission, asked))
+  await tokens.close()
   return admission.kind === 'refused' ? EXIT.refused : EXIT.ok
 }
 
@@ -71,6 +74,7 @@ function policyOf(route: Route, config: Config): string[] {
     const { retry } = route.action
     return retry === null ? [why] : [`${why}${retry.methods.size === 0 ? ', within its deadline' : ', and sends some of it again'}:`, ...table(fields.filter(({ field }) => /^(retry|status)\./.test(field)))]
   }
+  if (route.action.kind === 'shadow') return [`${route.name} is in shadow mode: it passes everything as it is, protects nothing, and counts what this policy would have done:`, ...table(fields)]
   return [`${route.name} guards what carries a key, under this policy:`, ...table(fields)]
 }
 

@@ -20,10 +20,10 @@ export async function openStore(config: Config, clock: Clock): Promise<Stores> {
   if (config.store.postgres === null && !existsSync(database)) {
     throw new StoreUnavailable('no', `there is no key store at ${database}; --config or --data-dir names the one that is meant`)
   }
-  const { store, outbox, wakeups } = await openWithTiers({ config, clock, random: systemRandom(), meter: new Metrics([], () => clock.wallMs()), journal: UNHEARD }, {})
+  const { store, outbox, shadow, wakeups } = await openWithTiers({ config, clock, random: systemRandom(), meter: new Metrics([], () => clock.wallMs()), journal: UNHEARD }, {})
   const close = async (): Promise<void> => {
     await store.close()
     await wakeups.close()
   }
-  return { keys: { ...store, close }, outbox }
+  return { keys: { ...store, close }, outbox, shadow }
 }

@@ -65,6 +65,11 @@ export function beneath(defaults: GroupsDraft, route: Parameters<typeof presetOf
   }
 }
 
+/** Whether a route enforces, by what it says itself or what holds where it says nothing. */
+export function modeOf(route: Parameters<typeof presetOf>[0] & GroupsDraft, { defaults }: { readonly defaults?: GroupsDraft | undefined }): 'enforce' | 'shadow' | undefined {
+  return route.idempotency?.mode ?? beneath(defaults ?? {}, route).idempotency?.mode
+}
+
 export function isSigned(consumer: Written): boolean {
   return typeof consumer !== 'string' && consumer.key_from === undefined
 }

@@ -1,4 +1,4 @@
-import { beneath } from './consumer.ts'
+import { beneath, modeOf } from './consumer.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { OPERATIONS } from './operations-schema.ts'
 import { IDEMPOTENCY } from './policy-schema.ts'
@@ -15,6 +15,7 @@ export function checkAsync(route: Route, draft: Draft, refused: (path: Path) => 
   if (route.pass === true) return wrong('nothing, because the route has pass: true')
   const key = route.idempotency?.key ?? beneath(draft.defaults ?? {}, route).idempotency?.key ?? IDEMPOTENCY.properties.key.default
   if (key === 'ignored') return wrong('nothing, because idempotency.key is ignored: what has no key is never accepted')
+  if (modeOf(route, draft) === 'shadow') return wrong('nothing, because idempotency.mode is shadow: what is only looked at is not accepted')
   const keyInDoubt = refused([...at, 'idempotency', 'key']) || refused(['defaults', 'idempotency', 'key'])
   if (route.async === 'always' && key !== 'required' && !keyInDoubt) return wrong('idempotency.key: required beside always, because what may pass without a key is never accepted')
   if ((draft.store?.sealing?.keys ?? []).length > 0 || refused(['store', 'sealing'])) return []

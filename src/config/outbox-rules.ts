@@ -1,7 +1,7 @@
 import { parseEventTemplate, type EventTemplate } from '../core/event-template.ts'
 import { isRecord } from './document.ts'
 import { FORMATS } from './formats.ts'
-import { beneath } from './consumer.ts'
+import { beneath, modeOf } from './consumer.ts'
 import { wrongValue, type Locate, type Mistake, type Path } from './mistakes.ts'
 import { nearest } from './nearest.ts'
 import { eventsIn } from './outbox.ts'
@@ -22,6 +22,7 @@ export function checkOutbox(route: RouteDraft, draft: Draft, at: Path, locate: L
   if (route.pass === true) return [wrongValue(locate(group), group, 'nothing, because the route has pass: true')]
   const key = route.idempotency?.key ?? draft.defaults?.idempotency?.key
   if (key === 'ignored') return [wrongValue(locate(group), group, 'nothing, because idempotency.key is ignored: without keys nothing is completed')]
+  if (modeOf(route, draft) === 'shadow') return [wrongValue(locate(group), group, 'nothing, because idempotency.mode is shadow: what is only looked at is not completed, and has no events')]
   return eventsIn(outbox).flatMap((event, i) => checkEvent(event, route, draft, Array.isArray(outbox) ? [...group, String(i)] : group, locate))
 }
 

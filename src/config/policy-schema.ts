@@ -60,6 +60,10 @@ export const IDEMPOTENCY = {
       enum: ['required', 'optional', 'ignored'], default: 'optional',
       description: '`required`: a request without a key is answered 400. `optional`: it is forwarded without protection. `ignored`: the route passes everything as it is; with `retry`, its deadline holds.',
     },
+    mode: {
+      enum: ['enforce', 'shadow'], default: 'enforce',
+      description: '`shadow`: everything passes as it is, once, with or without a key, and what `enforce` would have done is only counted (docs/shadow.md). Nothing is protected meanwhile. Not beside `async` and `outbox`.',
+    },
     key_from: {
       anyOf: [{ enum: ['none', 'cloudevents'] }, KEY_PLACE],
       description: 'Where the key is if there is no Idempotency-Key; without it, nowhere else. `cloudevents`: source and id of a CloudEvent, in its headers or in its body; only where a key is `required`. See docs/keys.md.',

@@ -27,7 +27,7 @@ import { breakerOf, budgetsOf, deadlinesOf, passRetryOf, retryOf, retryWarnings 
 import { parseSecret } from './secret.ts'
 import { sinksOf, sinkWarnings } from './sinks.ts'
 import { sourcesOf } from './sources.ts'
-import { shadowWarnings } from './shadows.ts'
+import { lookingOnWarnings, shadowWarnings } from './shadows.ts'
 import { logOf, tracingOf } from './tracing.ts'
 import { parseDuration, parseSize } from './units.ts'
 
@@ -91,7 +91,7 @@ export function resolve(document: Document, from: 'file' | 'no-file', certificat
     keySpace: { service: top.service, routes: routes.map((route, i) => filingRoute(route, defaults, document.routes?.[i] ?? {})) },
     accept: new Set(top.accept),
     written: from === 'file' ? document : { ...document, defaults },
-    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...consumerWarnings(document.routes ?? []), ...outageWarnings(routes), ...retryWarnings(document), ...sinkWarnings(document)],
+    warnings: [...(from === 'file' ? [] : [ANONYMOUS_SHARE_WARNING]), ...(top.accept.length > 0 ? [ACCEPT_WARNING] : []), ...shadowWarnings(configured), ...consumerWarnings(document.routes ?? []), ...outageWarnings(routes), ...lookingOnWarnings(routes), ...retryWarnings(document), ...sinkWarnings(document)],
   }
 }
 
@@ -147,7 +147,7 @@ function fallbacks(defaults: Groups): Route[] {
 }
 
 function filingRoute({ name, methods, host, path, headers, action }: Route, defaults: Groups, own: Pick<RouteEntry, keyof Groups | 'consumer'>): FilingRoute {
-  const filing = action.kind === 'pass' ? null : filingOf({ ...defaultsOf(IDEMPOTENCY), ...beneath(defaults, own).idempotency, ...own.idempotency }, name, own.consumer === undefined ? 'first' : 'ignored')
+  const filing = action.kind !== 'guard' ? null : filingOf({ ...defaultsOf(IDEMPOTENCY), ...beneath(defaults, own).idempotency, ...own.idempotency }, name, own.consumer === undefined ? 'first' : 'ignored')
   return { name, methods, host, path, headers, filing }
 }
 
@@ -183,7 +183,7 @@ function actionOf(defaults: Groups, own: Pick<RouteEntry, keyof Groups | 'outbox
     accepts: own.async ?? 'off',
     outbox: outboxOf(own.outbox),
   }
-  return { kind: 'guard', policy }
+  return { kind: idempotency.mode === 'shadow' ? 'shadow' : 'guard', policy }
 }
 
 function corsOf(defaults: Groups, own: Groups): CorsPolicy | null {

@@ -27,11 +27,20 @@ export interface FingerprintInput {
  * matched against guesses.
  */
 export function fingerprint(secret: string, spec: FingerprintSpec, { method, target, fields, body }: FingerprintInput): Fingerprint {
-  const text = specText(spec)
   const type = firstOf(fields, 'content-type') ?? ''
   const multipart = isMultipart(type)
-  const headers = headerText(spec, multipart ? withoutBoundary(type) : type, fields)
   const content = multipart ? contentOfParts(spec, type, body) : spec.mode === 'json' ? contentOfJson(spec, type, body) : sha256(body)
+  return around(content, multipart ? withoutBoundary(type) : type, secret, spec, method, target, fields)
+}
+
+/** Likewise where nobody has the body itself: by its digest (`sha256`), which says enough of one that is taken raw and has no parts. */
+export function fingerprintOfDigest(digest: string, secret: string, spec: FingerprintSpec, { method, target, fields }: Omit<FingerprintInput, 'body'>): Fingerprint {
+  return around(digest, firstOf(fields, 'content-type') ?? '', secret, spec, method, target, fields)
+}
+
+function around(content: string, type: string, secret: string, spec: FingerprintSpec, method: string, target: string, fields: Fields): Fingerprint {
+  const text = specText(spec)
+  const headers = headerText(spec, type, fields)
   const digest = sha256(`${secret}\n${text}\n${method.length}:${method}${target.length}:${target}${headers.length}:${headers}${content}`)
   return new Digests(digest, text, secret, { method, target, headers, content })
 }
@@ -97,7 +106,7 @@ function contentOfParts(spec: FingerprintSpec, type: string, body: Uint8Array): 
   return `multipart:${sha256(parts.map((bytes) => bytes.length).join())}${sha256(Buffer.concat(parts))}`
 }
 
-function isJson(type: string): boolean {
+export function isJson(type: string): boolean {
   const [essence = ''] = type.toLowerCase().split(';', 1)
   return /^application\/json\s*$|\+json\s*$/.test(essence)
 }

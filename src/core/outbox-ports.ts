@@ -3,6 +3,7 @@ import type { OutboxEvent } from './event.ts'
 import type { DeadLetter, DeadLetterFilter, EventEnd, Lead, Leadership, OutboxAct, Redriven, SinkCensus, Taken, Wanted } from './outbox.ts'
 import type { KeyStore } from './ports.ts'
 import type { Act, WriteOutcome } from './record.ts'
+import type { ShadowStore } from './shadow.ts'
 
 /**
  * The events that wait, in the database of the keys. A promise settles only after what it reports is durable. Every method
@@ -48,10 +49,11 @@ export interface Brought {
   readonly to: string
 }
 
-/** Keys and events in one database. Closing the keys lets go of both. */
+/** Keys, events and the notes of shadowed routes in one database. Closing the keys lets go of all. */
 export interface Stores {
   readonly keys: KeyStore
   readonly outbox: OutboxStore
+  readonly shadow: ShadowStore
 }
 
 /** Tells the relays of all processes that events of a sink were committed; one that is not told finds them a little later. */

@@ -17,6 +17,12 @@ export interface Pass {
   readonly retry: PassRetry | null
 }
 
+/** Requests go through as they are, once, and what `policy` would have made of them is counted (shadow.ts). */
+export interface Shadowed {
+  readonly kind: 'shadow'
+  readonly policy: Policy
+}
+
 /** What is sent again although no key protects it, and how deadlines travel. */
 export interface PassRetry extends RetryPolicy {
   /** those that the route names: none, or some of GET, HEAD, OPTIONS, PUT and DELETE */
@@ -52,12 +58,17 @@ export interface Route extends Conditions {
   readonly lookalike: PathPattern
   /** who may read our own replies from a web page; null says nothing about it */
   readonly cors: CorsPolicy | null
-  readonly action: Pass | { readonly kind: 'guard', readonly policy: Policy }
+  readonly action: Pass | { readonly kind: 'guard', readonly policy: Policy } | Shadowed
 }
 
 /** Some request may be accepted now and executed later. */
 export function acceptsAny(routes: readonly Route[]): boolean {
   return routes.some(({ action }) => action.kind === 'guard' && action.policy.accepts !== 'off')
+}
+
+/** The names of those that only look. */
+export function shadowedNames(routes: readonly Route[]): string[] {
+  return routes.filter(({ action }) => action.kind === 'shadow').map(({ name }) => name)
 }
 
 export interface Asked {
@@ -171,6 +182,6 @@ function unmetBy(fields: Fields, { name, value }: HeaderCondition): Mismatch | n
 }
 
 function worthTellingApart(found: Route, similar: Route): boolean {
-  if (found.action.kind === 'pass' && similar.action.kind === 'pass') return false
+  if (found.action.kind !== 'guard' && similar.action.kind !== 'guard') return false
   return found.lookalike.join('/') !== similar.lookalike.join('/')
 }

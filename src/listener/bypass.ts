@@ -6,6 +6,7 @@ import { problem } from '../core/problem.ts'
 import type { Route } from '../core/route.ts'
 import { exampleOf, traceIds } from '../core/tracing.ts'
 import { reliesInVain, type Way } from '../request/admit.ts'
+import type { Shadow, Watched } from '../request/shadow.ts'
 import type { PassedOn, PassingCall } from '../request/pass-on.ts'
 import { deliver } from './deliver.ts'
 import { PassThrough } from './pass-through.ts'
@@ -20,6 +21,8 @@ export interface BypassOptions {
   readonly pass: (call: PassingCall, route: string) => Promise<PassedOn>
   /** for those that do not */
   readonly stream: (call: PassingCall, way: PooledWay, route: string) => Promise<PassedOn>
+  /** looks at what passes on shadowed routes */
+  readonly shadow: Pick<Shadow, 'watch'>
   readonly askToSwitch: (call: PassingCall, protocol: string) => Promise<PassedOn | Switched>
   readonly meter: Meter
   readonly journal: Journal
@@ -59,13 +62,14 @@ export class Bypass {
 
   take(one: Bypassing, way: Way): void {
     const { call, request, response, route } = one
-    if (reliesInVain(call)) this.#noteUnguarded(route.name)
+    const watched = route.action.kind === 'shadow' ? this.#options.shadow.watch(call, route, route.action.policy) : null
+    if (watched === null && reliesInVain(call)) this.#noteUnguarded(route.name)
     switch (way.by) {
       case 'plugin':
         this.#plugin.hand(request, response, () => void this.#answer(one, this.#options.pass(call, route.name)))
         return
       case 'pool':
-        void this.#answer(one, this.#options.stream(call, way, route.name))
+        void this.#answer(one, this.#options.stream(call, way, route.name), watched)
         return
       default:
         way satisfies never
@@ -96,15 +100,18 @@ export class Bypass {
     await this.#plugin.app.close()
   }
 
-  async #answer({ call, request, response, route, asked }: Bypassing, answering: Promise<PassedOn>): Promise<void> {
+  async #answer({ call, request, response, route, asked }: Bypassing, answering: Promise<PassedOn>, watched: Watched | null = null): Promise<void> {
     const { meter, clock } = this.#options
     const startedAt = clock.monotonicMs()
     try {
       const answer = await answering
       meter.took('request', clock.monotonicMs() - startedAt, route.name, exampleOf(call.trace))
       if (this.#draining()) response.shouldKeepAlive = false
-      meter.answered(await deliver(request, response, asked, answer, clock), call.method, route.name)
+      const delivered = await deliver(request, response, asked, answer, clock)
+      watched?.ended(answer, delivered)
+      meter.answered(delivered, call.method, route.name)
     } catch (error) {
+      watched?.lost()
       this.#fail(call, response, error)
     }
   }

@@ -5,7 +5,7 @@ import { firstOf, type Fields } from '../core/headers.ts'
 import type { Clock, LimitName } from '../core/ports.ts'
 import type { Trace, Tracer } from '../core/tracing.ts'
 import type { BodyReading } from '../request/call.ts'
-import type { PassingCall } from '../request/pass-on.ts'
+import type { ContentWatch, PassingCall } from '../request/pass-on.ts'
 import { contentOf } from './content.ts'
 import { HeldBody, type HeldBodies } from './held-bodies.ts'
 
@@ -45,6 +45,7 @@ export class HttpCall implements PassingCall {
   readonly #tracer: Tracer
   #trace: Traced
   #held: HeldBody | null = null
+  #watch: ContentWatch | null = null
 
   constructor(request: IncomingMessage, response: ServerResponse, heading: Heading, rules: BodyRules, tracer: Tracer, trace: Traced) {
     this.#request = request
@@ -80,11 +81,18 @@ export class HttpCall implements PassingCall {
     }
   }
 
+  watchContent(watch: ContentWatch): void {
+    this.#watch = watch
+  }
+
   content(): Readable | null {
     const declared = firstOf(this.fields, 'content-length')
-    if (declared === undefined ? firstOf(this.fields, 'transfer-encoding') === undefined : Number(declared) === 0) return null
+    if (declared === undefined ? firstOf(this.fields, 'transfer-encoding') === undefined : Number(declared) === 0) {
+      this.#watch?.complete()
+      return null
+    }
     if (this.#expectsContinue) this.#response.writeContinue()
-    return contentOf(this.#request)
+    return contentOf(this.#request, this.#watch)
   }
 
   /** RFC 9110 section 15.2: never to HTTP/1.0. Behind a pipelined request whose answer is still out, it has lost its moment. */

@@ -66,11 +66,17 @@ export function admit(call: Heading, routes: readonly Route[], tokens: TokenVeri
     const { deadlineMs, retry } = route.action
     return { kind: 'bypass', route, way: deadlineMs === null ? { by: 'plugin' } : { by: 'pool', deadlineMs, retry } }
   }
-  const policy = route.action.policy
+  // What its policy would say is for shadow.ts to find out, beside the request's way and not in it.
+  return route.action.kind === 'shadow' ? { kind: 'bypass', route, way: UNPROTECTED } : admitUnder(route.action.policy, route, call, tokens)
+}
+
+/** Without a deadline: a client that asks for no protection gets no limits with it. */
+const UNPROTECTED: Way = { by: 'pool', deadlineMs: null, retry: null }
+
+export function admitUnder(policy: Policy, route: Route, call: Heading, tokens: TokenVerifier): Admission | Promise<Admission> {
   const reading = readKeyAhead(call.fields, policy.keyFrom, policy.keyHeader)
   if (reading.kind === 'absent') {
-    // Without a deadline: a client that asks for no protection gets no limits with it.
-    if (policy.key === 'optional') return { kind: 'bypass', route, way: { by: 'pool', deadlineMs: null, retry: null } }
+    if (policy.key === 'optional') return { kind: 'bypass', route, way: UNPROTECTED }
     return refused(route.name, 'missing', keyMissing(policy))
   }
   if (reading.kind === 'invalid') return refused(route.name, 'invalid', problem('key-invalid', reading.detail))

@@ -16,8 +16,17 @@ import type { Abortable } from './retry-loop.ts'
 export interface PassingCall extends Call {
   /** The body as it comes, or null if there is none. Called once, and never together with `body`. */
   content(): Readable | null
+  /** Shows the content to somebody as it passes. Called before `content`, if at all. */
+  watchContent(watch: ContentWatch): void
   /** Runs `task` once the client has left; the returned function takes it back. */
   whenGone(task: () => void): () => void
+}
+
+/** Somebody who looks on, and holds nothing up: never throws, and takes no time to speak of. */
+export interface ContentWatch {
+  chunk(chunk: Buffer): void
+  /** that was all of it; without content there is this alone */
+  complete(): void
 }
 
 /** Nothing is stored for such a call, so nothing is replayed. */

@@ -5,6 +5,7 @@ import { GAVE_UP, type GaveUp } from '../core/retry.ts'
 import { textOf, CONTENT_TYPES, formatFor } from './exposition.ts'
 import type { Example, Family } from './family.ts'
 import { RelayMetrics } from './relay-metrics.ts'
+import { ShadowMetrics } from './shadow-metrics.ts'
 import { SourceMetrics } from './source-metrics.ts'
 import type { DroppedSpans } from './span-queue.ts'
 import { familiesOf } from './registered.ts'
@@ -37,6 +38,7 @@ export class Metrics implements Meter, StoreMeter {
   readonly #registry = new Registry()
   readonly relay: RelayMetrics
   readonly source: SourceMetrics
+  readonly shadow: ShadowMetrics
   readonly #keys = new Table()
   /** by outcome and route, as the samples have them */
   readonly #keyExamples = new Map<string, Example>()
@@ -108,6 +110,7 @@ export class Metrics implements Meter, StoreMeter {
     this.#delays = new Histogram({ name: 'retry_delay_seconds', help: 'Delays before retries.', labelNames: ['route'], buckets: DELAY_BUCKETS_S, registers })
     this.relay = new RelayMetrics(this.#registry)
     this.source = new SourceMetrics(this.#registry)
+    this.shadow = new ShadowMetrics(this.#registry)
     this.#uncertain = new Gauge({ name: 'onceward_uncertain_keys', help: 'Keys whose outcome nobody knows.', registers })
     this.#inFlight = new Gauge({ name: 'onceward_in_flight_keys', help: 'Keys that are claimed and not settled.', registers })
     this.#reloads = new Counter({ name: 'onceward_config_reloads_total', help: 'Reloads of the configuration by how they ended.', labelNames: ['result'], registers })

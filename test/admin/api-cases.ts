@@ -93,6 +93,19 @@ routes:
     }
   }
 
+  suite.test('what shadowed routes would have done is told', async (t) => {
+    const upstream = await scriptedUpstream(t, ({ socket }) => respond(socket, 201, 'made'))
+    const sidecar = await startForTest(t, upstream.origin, { yaml: `${await store.fresh()}
+routes: [{ name: charge, match: { method: POST, path: /charge }, idempotency: { scope: none, mode: shadow } }]` })
+    const admin = await Console.open(sidecar)
+    await sidecar.post('a', { path: '/charge' })
+    const counted = async (): Promise<unknown> => (itemsOf((await admin.ask(t, 'GET', '/shadow')).body).find(({ route }) => route === 'charge') as { outcomes: Record<string, number> }).outcomes['new']
+    for (let tries = 0; await counted() !== 1; tries += 1) {
+      if (tries > 400) throw new Error('it was not counted')
+      await new Promise((resolve) => { setTimeout(resolve, 25) })
+    }
+  })
+
   suite.test('the overview counts keys', async (t) => {
     const upstream = await scriptedUpstream(t, ({ socket, number }) => (number === 1 ? void socket.resetAndDestroy() : respond(socket, 201, 'made')))
     const sidecar = await startForTest(t, upstream.origin, { yaml: `${await store.fresh()}${ROUTES}` })

@@ -6,6 +6,7 @@ import type { OutboxEvent } from '../../src/core/event.ts'
 import { NotedJournal } from '../support/quiet.ts'
 import { postgresUrl } from '../support/services/postgres.ts'
 import { committing, type OutboxHarness } from './outbox/situation.ts'
+import type { OpenShadow } from './shadow.ts'
 import { HeldClock, type KeyStoreHarness } from './situation.ts'
 
 let schemas = 0
@@ -29,6 +30,15 @@ export function postgresOutboxHarness(changes: Partial<PostgresStoreOptions> = {
       const { stores: { keys, outbox }, clock, close } = await open()
       return { outbox, clock, commit: committing(keys), close }
     },
+  }
+}
+
+/** The same for the notes of shadowed routes. */
+export function postgresShadow(changes: Partial<PostgresStoreOptions> = {}): () => Promise<OpenShadow> {
+  const open = opener(changes)
+  return async () => {
+    const { stores: { shadow }, clock, close } = await open()
+    return { shadow, clock, close }
   }
 }
 

@@ -12,10 +12,12 @@ export const ROUTES = `
 routes:
   - { name: passed, match: { path: /passed/* }, pass: true }
   - { name: optional, match: { path: /optional/* }, idempotency: { key: optional } }
+  - { name: shadowed, match: { path: /shadowed/* }, idempotency: { mode: shadow, scope: none } }
+  - { name: copied, match: { path: /copied/* }, idempotency: { mode: shadow, scope: none, fingerprint: { mode: json } } }
   - { name: retried, match: { path: /retried/* }, idempotency: { key: ignored }, retry: { deadline: 10m } }
 `
 
-export const WAYS = [['a pass route', 'passed'], ['a guarded route without a key', 'optional'], ['a route with retry and without keys', 'retried']] as const
+export const WAYS = [['a pass route', 'passed'], ['a guarded route without a key', 'optional'], ['a route with retry and without keys', 'retried'], ['a route in shadow mode', 'shadowed'], ['a route in shadow mode that compares JSON', 'copied']] as const
 
 export interface Scene {
   readonly sidecar: Running
@@ -26,13 +28,16 @@ export interface Scene {
   readonly outcome: (kind: string, method: string) => Promise<number>
 }
 
+/** With a key where somebody looks at it. */
+const KEYED: Readonly<Record<string, readonly string[]>> = { shadowed: ['Idempotency-Key: k'], copied: ['Idempotency-Key: k', 'Content-Type: application/json'] }
+
 /** A sidecar between an upstream and a client that the test plays both. */
 export async function scene(t: Test, route: string, yaml = ROUTES, graceMs = 500): Promise<Scene> {
   const upstream = await standIn(t)
   const sidecar = await startForTest(t, upstream.origin, { yaml, graceMs })
   return {
     sidecar, upstream, client: dial(t, sidecar.address),
-    head: (method, ...fields) => [`${method} /${route}/x HTTP/1.1`, 'Host: shop.example', ...fields, '', ''].join('\r\n'),
+    head: (method, ...fields) => [`${method} /${route}/x HTTP/1.1`, 'Host: shop.example', ...KEYED[route] ?? [], ...fields, '', ''].join('\r\n'),
     outcome: (kind, method) => sidecar.metric(`http_request_outcome{class="${kind}",method="${method}",route="${route}"}`),
   }
 }

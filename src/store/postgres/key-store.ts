@@ -13,6 +13,7 @@ import { migrate, requireSchema } from './migrate.ts'
 import { PostgresOutboxStore } from './outbox-store.ts'
 import { Records } from './records.ts'
 import { sendAbandonments, sendCompletions, sendReleases, sendRenewals, type Abandoned, type Completed, type Held, type Renewed } from './settles.ts'
+import { PostgresShadowStore } from './shadow-store.ts'
 import { readStatements } from './statements.ts'
 
 export interface PostgresStoreOptions {
@@ -64,9 +65,10 @@ export async function openPostgresStores(options: PostgresStoreOptions): Promise
     wake: (ids) => { if (ids.length > 0) wakeups.publish(ids) },
   }
   const outbox = new PostgresOutboxStore(link)
+  const shadow = new PostgresShadowStore(link)
   meter?.statements(STATEMENTS)
   const timerOf = (statement: StoreStatement): Timer => (meter === undefined ? {} : { timer: { clock, took: (ms) => meter.storeTook(statement, ms) } })
-  return { keys: new PostgresKeyStore(link, Math.max(1, Math.floor(options.connections / CONNECTIONS_PER_LANE)), outbox, timerOf), outbox }
+  return { keys: new PostgresKeyStore(link, Math.max(1, Math.floor(options.connections / CONNECTIONS_PER_LANE)), outbox, timerOf), outbox, shadow }
 }
 
 /** The keys alone. */

@@ -9,14 +9,14 @@ export interface Statement {
 /** The hot path: what may stand in these files is also decided by what other engines have, see docs/distributed.md. */
 export const HOT = [
   'claim', 'claim-free', 'claim-orphan', 'expire', 'touch', 'confirm', 'complete', 'release', 'abandon', 'renew',
-  'accept', 'accept-free', 'begin-work', 'take-work', 'release-work',
+  'accept', 'accept-free', 'begin-work', 'take-work', 'release-work', 'shadow-look', 'shadow-end',
 ] as const
 
 const OTHERS = [
   'resolve-completed', 'end-work', 'resolve-not-executed', 'resolve-work', 'evict', 'forget', 'audit', 'flag', 'doubts', 'reap', 'sweep', 'census', 'secret', 'key-space',
   'keys-by-id', 'keys-by-digest', 'keys-by-operation', 'keys-by-state', 'keys-accepted', 'begin', 'commit',
   'lead', 'resign', 'take', 'settle-delivered', 'settle-failed', 'arrivals', 'outbox-census', 'dead-letters', 'redrive',
-  'discard', 'dead-work', 'detach-work', 'drop-work', 'outbox-audit', 'source-position', 'bring',
+  'discard', 'dead-work', 'detach-work', 'drop-work', 'outbox-audit', 'source-position', 'bring', 'shadow-sweep',
 ] as const
 
 export type StatementName = (typeof HOT)[number] | (typeof OTHERS)[number]
@@ -77,6 +77,9 @@ export function readStatements(schema: string): Statements {
     'outbox-audit': read('outbox-audit'),
     'source-position': read('source-position'),
     bring: read('bring'),
+    'shadow-look': read('shadow-look'),
+    'shadow-end': read('shadow-end'),
+    'shadow-sweep': read('shadow-sweep'),
   }
 }
 

@@ -11,6 +11,7 @@ import { readKeySpaceRow, writeKeySpaceRow } from './key-space-row.ts'
 import { readLedger, readSecret, writeLedger, writeSecret, type Ledger } from './ledger.ts'
 import { insertOutboxAct, readOutboxActs } from './outbox-audit-rows.ts'
 import { SinkLeases } from './sink-leases.ts'
+import { ShadowRows } from './shadow-rows.ts'
 import { SourcePositions } from './source-positions.ts'
 import type { StatementName, Statements } from './statements.ts'
 import { YoungRows } from './young-rows.ts'
@@ -32,6 +33,7 @@ export class KeyRows {
   readonly events: EventRows
   readonly leases: SinkLeases
   readonly positions: SourcePositions
+  readonly shadows: ShadowRows
   readonly #sql: Statements
   #committed: Ledger
   tally: Ledger
@@ -49,6 +51,7 @@ export class KeyRows {
     this.events = new EventRows(sql, changed)
     this.leases = new SinkLeases(sql, changed)
     this.positions = new SourcePositions(sql, changed)
+    this.shadows = new ShadowRows(sql)
     const trimmed = readLedger(sql)
     const { records, ledger } = readJournal(sql, trimmed)
     this.#committed = ledger

@@ -12,6 +12,7 @@ import { acceptOutcome, begunFrom, claimOutcome, withinMs, wiredRequest, writeOu
 import { BODY, openReply, recordOf, sealFields } from './rows.ts'
 import { Connection, surprised, type Answered, type WrittenCall } from './connection.ts'
 import { EmbeddedOutboxStore } from './outbox-store.ts'
+import { EmbeddedShadowStore } from './shadow-store.ts'
 import { copyOf, NOWHERE, wiredEvent, wiredEvents, type Bodies, type FoldingSizes, type WiredReply } from './wire.ts'
 
 export interface EmbeddedStoreOptions {
@@ -59,7 +60,7 @@ export async function openEmbeddedStores({ dataDir, clock, wakeups = NOBODY_WAIT
     send: (batch) => connection.send(batch), connections: 1, maxOperations: MAX_OPERATIONS, maxBytes: MAX_BATCH_BYTES, gatherFrom: GATHER_FROM,
     ...(meter === undefined ? {} : { timer: { clock, took: (ms) => meter.storeTook('transaction', ms) } }),
   })
-  return { keys: new EmbeddedKeyStore(connection, calls, new Flagged(wakeups), clock), outbox: new EmbeddedOutboxStore(calls) }
+  return { keys: new EmbeddedKeyStore(connection, calls, new Flagged(wakeups), clock), outbox: new EmbeddedOutboxStore(calls), shadow: new EmbeddedShadowStore(calls) }
 }
 
 /** The keys alone. */

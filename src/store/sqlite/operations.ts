@@ -87,6 +87,11 @@ export function perform(call: Call, step: Step): Answer {
     case 'census': return ['census', rows.tally.inFlight, rows.tally.uncertain, rows.tally.completed]
     case 'secret': return ['secret', rows.secret(call[1])]
     case 'key-space': return ['key-space', rows.keySpace(call[1], call[2])]
+    case 'shadow-look': return ['shadows', rows.shadows.look(call[1], nowMs)]
+    case 'shadow-end':
+      rows.shadows.end(call[1])
+      return ['written']
+    case 'shadow-sweep': return ['count', rows.shadows.sweep(call[1], nowMs)]
     case 'lead': case 'resign': case 'take': case 'settle-events': case 'position': case 'bring': case 'arrivals': case 'outbox-census': case 'dead-letters': case 'redrive': case 'discard': case 'outbox-audit':
       return performOutbox(call, step, (events) => eventsFrom(events, step))
     default: return call satisfies never

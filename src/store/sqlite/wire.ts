@@ -1,6 +1,7 @@
 import type { OutboxEvent } from '../../core/event.ts'
 import type { Act, AuditEntry, DoubtCause, Eviction, Forgetting, Parts } from '../../core/record.ts'
 import type { OutboxAnswer, OutboxCall, WiredEvent } from './outbox-wire.ts'
+import type { ShadowEnd, ShadowRequest, ShadowVerdict } from '../../core/shadow.ts'
 import type { Row } from './rows.ts'
 
 /*
@@ -41,6 +42,13 @@ export type Call =
   | ['secret', candidate: string]
   | ['key-space', seen: string | null, next: string]
   | OutboxCall
+  | ShadowCall
+
+/** About the notes of shadowed routes: a batch of them is one call. */
+export type ShadowCall =
+  | ['shadow-look', requests: readonly ShadowRequest[]]
+  | ['shadow-end', ends: readonly ShadowEnd[]]
+  | ['shadow-sweep', limit: number]
 
 export type Answer =
   | ['claimed', fence: number, recovering: boolean, operationRef: string, retainUntil: number]
@@ -65,6 +73,7 @@ export type Answer =
   | ['secret', secret: string]
   | ['key-space', standing: string]
   | OutboxAnswer
+  | ['shadows', verdicts: ShadowVerdict[]]
   | ['failed', written: 'no' | 'unknown', detail: string]
 
 /** What crosses the threads: lists as JSON text, which V8 writes and reads at a fraction of what a structured clone of them costs. */

@@ -57,7 +57,7 @@ test('a migration that cannot get its lock lets others pass, and comes again', a
   await blocker.query("insert into onceward.migration (number, name, breaking) values (9999, 'another program', false)")
   const client = await connected(t, url)
   await client.query('delete from onceward.migration')
-  await client.query('drop table onceward.key_record, onceward.unsettled, onceward.outbox_event, onceward.relay_lease, onceward.source_position, onceward.audit, onceward.outbox_audit, onceward.installation')
+  await client.query('drop table onceward.key_record, onceward.unsettled, onceward.outbox_event, onceward.relay_lease, onceward.source_position, onceward.shadow_key, onceward.audit, onceward.outbox_audit, onceward.installation')
   await blocker.query("insert into onceward.migration (number, name, breaking) values (1, 'half-way', false)")
   const migrating = migrate(options(url))
   await new Promise((resolve) => { setTimeout(resolve, 2500) }) // longer than lock-timeout.sql

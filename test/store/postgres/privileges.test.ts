@@ -3,6 +3,7 @@ import t, { test } from 'tap'
 import { openPostgresStore, openPostgresStores } from '../../../src/store/postgres/key-store.ts'
 import { migrate } from '../../../src/store/postgres/migrate.ts'
 import { ALL, led, takenOne } from '../../contract/outbox/situation.ts'
+import { look } from '../../contract/shadow.ts'
 import { begun, claimed, completion, event, giveUp, request, work } from '../../contract/situation.ts'
 import { needs } from '../../support/services/needs.ts'
 import { postgresUrl } from '../../support/services/postgres.ts'
@@ -13,7 +14,7 @@ needs(t, 'postgres')
 const PAGE = readFileSync(new URL('../../../docs/postgres.md', import.meta.url), 'utf8').replaceAll(/\s+/g, ' ')
 /** As docs/postgres.md tells it. */
 const GRANTS = [
-  ['select, insert, update, delete', ['key_record', 'unsettled', 'outbox_event'], 'select, insert, update and delete on `key_record`, `unsettled` and `outbox_event`'],
+  ['select, insert, update, delete', ['key_record', 'unsettled', 'outbox_event', 'shadow_key'], 'select, insert, update and delete on `key_record`, `unsettled`, `outbox_event` and `shadow_key`'],
   ['select, insert, update', ['relay_lease', 'source_position'], 'select, insert and update on `relay_lease` and `source_position`'],
   ['select, insert', ['audit', 'outbox_audit'], 'select and insert on `audit` and `outbox_audit`'],
   ['select, update', ['installation'], 'select and update on `installation`'],
@@ -33,7 +34,7 @@ test('an account with what the page says, and no more, can do all that a sidecar
   }
   const own = new URL(url)
   own.username = role
-  const { keys: store, outbox } = await openPostgresStores(storeOptions(own.href, { migrate: 'by_hand' }))
+  const { keys: store, outbox, shadow } = await openPostgresStores(storeOptions(own.href, { migrate: 'by_hand' }))
   t.teardown(() => store.close())
   await store.secret('candidate')
   await store.keySpace(null, 'space')
@@ -73,6 +74,10 @@ test('an account with what the page says, and no more, can do all that a sidecar
   t.equal(await outbox.bring(reading, 'orders', { events: [event('row')], from: null, to: 'one' }), 'written')
   t.equal(await outbox.bring(reading, 'orders', { events: [], from: 'one', to: 'two' }), 'written')
   t.equal(await outbox.position('orders'), 'two')
+  const note = look('k', 'one')
+  t.strictSame(await shadow.look([note]), [{ kind: 'new' }])
+  await shadow.end([{ id: note.id, holder: note.holder, as: 'released' }])
+  t.equal(await shadow.sweepShadow(10), 1)
   await outbox.resign(lead)
   t.equal((await outbox.audit(10)).length, 3)
   for (const task of [outbox.census([]), outbox.deadLetters(ALL, 1, null), outbox.arrivals('payments', 1, 1)]) await task
@@ -89,5 +94,5 @@ test('an account that lacks one of them is refused at the start, and told which'
   await admin.query(`grant select, insert, update on all tables in schema onceward to ${role}`)
   const own = new URL(url)
   own.username = role
-  await t.rejects(openPostgresStore(storeOptions(own.href, { migrate: 'by_hand' })), /lacks privileges in the schema onceward: key_record delete, outbox_event delete, unsettled delete/)
+  await t.rejects(openPostgresStore(storeOptions(own.href, { migrate: 'by_hand' })), /lacks privileges in the schema onceward: key_record delete, outbox_event delete, shadow_key delete, unsettled delete/)
 })

@@ -1,0 +1,1 @@
+delete from shadow_key where id = ? and holder = ?
