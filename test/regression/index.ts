@@ -93,7 +93,7 @@ export const TRAPS: Readonly<Record<number, Trap>> = {
   49: tested('a failover of Redis forgets the lock', 'regression/49-redis-failover.test.ts', 'a failover of Redis, and the old master that comes back, let no key run again and no client wait for it'),
   50: tested('waiters hold connections', 'request/waiters.test.ts', '5,000 who wait for another process cost one claim, one flag and one look, hold no body, and are all told the one answer'),
   51: tested('set and expire in two steps', 'regression/51-expiry-in-one-step.test.ts', 'no key of ours in Redis is ever without an expiry, because it is written together with it'),
-  52: tested('a corrupt record taken for none', 'store/damage.test.ts', 'a flipped byte in the database'),
+  52: tested('a corrupt record taken for none', 'store/damage-of-keys.test.ts', 'a flipped byte in the table of keys or in one of its indexes'),
   53: tested('a cache that remembers what was not there', 'regression/53-nothing-negative-in-the-cache.test.ts', 'that a key was new, or in flight, is remembered nowhere: once it is completed all get its answer'),
   54: tested('a purge that deletes in bulk or takes what is unresolved', 'contract/upkeep.ts', 'the sweep deletes completed records past their retention, a few at a time'),
   55: unreachable('regions of which the last writer wins', 'no store is offered that has more than one writer for a key; the embedded one belongs to one process'),
