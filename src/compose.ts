@@ -2,6 +2,7 @@ import type { DestinationStream } from 'pino'
 import { adminListener } from './admin/admin-listener.ts'
 import { deadLetterResources } from './admin/api/dead-letters.ts'
 import { keyResources } from './admin/api/keys.ts'
+import { policyResources } from './admin/api/policies.ts'
 import { shadowResources } from './admin/api/shadow.ts'
 import { stateResources } from './admin/api/state.ts'
 import { readVersion } from './cli/output.ts'
@@ -31,6 +32,7 @@ import { Sources } from './sources.ts'
 import { NO_ROUTE } from './request/admit.ts'
 import { Completions } from './request/completion.ts'
 import { execute, MissingRoutes } from './request/execute.ts'
+import type { Rules } from './request/explanation.ts'
 import { handle, type FlowDependencies } from './request/handle.ts'
 import { askToSwitch, passOn, type PassingDependencies } from './request/pass-on.ts'
 import { passRepeatedly, type RepeatingDependencies } from './request/pass-repeatedly.ts'
@@ -115,6 +117,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   const watch = new Watch({ store, wakeups, clock, random })
   const completions = new Completions({ watch, clock })
   const operations = { current: config.operations }
+  const rules: { current: Rules } = { current: config }
   let stopping = false
   const retrying: RetryDependencies = { clock, random, meter, pools, breaker, underWay, stopping: () => stopping }
   const inquiries = new Inquiries({ store, bell, service: config.service, upstream: asked, clock, random, meter, journal, underWay, limits: config.limits, routes: () => policies.routes, stopping: () => stopping })
@@ -156,6 +159,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
       }),
       ...keyResources({ store, desk, keptReplyBytes: config.limits.keptReplyBytes }),
       ...shadowResources(meter.shadow),
+      ...policyResources({ rules: () => rules.current, tokens }),
       ...deadLetterResources({ store: outbox, desk: new LetterDesk(outbox, clock) }),
     ],
   })
@@ -198,7 +202,7 @@ export async function startSidecar(config: Config, log: DestinationStream, seams
   return {
     address, adminAddress,
     // one at a time, each reading the file when it is its turn, so that the last one asked for has the last word
-    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, sources, operations, meter, shadowed: meter.shadow, journal })),
+    reload: (load) => reloaded = reloaded.then(() => draining ? undefined : reload(load, { running: config, policies, pools, relays, sources, operations, rules, meter, shadowed: meter.shadow, journal })),
     stop: () => stopped ??= stop(),
   }
 

@@ -1,6 +1,7 @@
 import type { Config } from './config/config.ts'
 import type { Loaded } from './config/load.ts'
 import { needsRestart } from './config/restart.ts'
+import type { Rules } from './request/explanation.ts'
 import type { Relays } from './relays.ts'
 import type { Sources } from './sources.ts'
 import type { OperationsSettings } from './core/operations.ts'
@@ -21,6 +22,8 @@ export interface Reloading {
   readonly sources: Pick<Sources, 'adopt'>
   /** in force for what is accepted from now on */
   readonly operations: { current: OperationsSettings }
+  /** what operators are shown */
+  readonly rules: { current: Rules }
   readonly meter: Meter
   readonly shadowed: { routes(names: readonly string[]): void }
   readonly journal: Journal
@@ -46,7 +49,7 @@ export async function reload(load: () => Promise<Loaded>, reloading: Reloading):
 type Refusal = Readonly<Record<string, string | number>>
 
 /** Why nothing was replaced; nothing if it was. */
-async function replace(loaded: Loaded, { running, policies, pools, relays, sources, operations, meter, shadowed, journal }: Reloading): Promise<readonly Refusal[]> {
+async function replace(loaded: Loaded, { running, policies, pools, relays, sources, operations, rules, meter, shadowed, journal }: Reloading): Promise<readonly Refusal[]> {
   if (loaded.kind === 'faulty') return loaded.mistakes.map(({ file, line, column, field, message }) => ({ file, line, column, field, mistake: message }))
   const { config } = loaded
   const adoption = await adopt(config, running, policies)
@@ -58,6 +61,7 @@ async function replace(loaded: Loaded, { running, policies, pools, relays, sourc
   }
   pools.adopt(config.budgets)
   operations.current = config.operations
+  rules.current = config
   await relays.adopt({ sinks: config.sinks, operations: config.operations, accepts: acceptsAny(config.routes) })
   await sources.adopt(config.sources)
   meter.routes(config.routes.map(({ name }) => name))

@@ -106,6 +106,26 @@ routes: [{ name: charge, match: { method: POST, path: /charge }, idempotency: { 
     }
   })
 
+  suite.test('policies are those in force, and a request is explained by them', async (t) => {
+    const yaml = `${await store.fresh()}
+routes:
+  - { name: charge, match: { method: POST, path: /charge }, idempotency: { scope: { header: x-tenant }, lease: 90s } }
+  - { name: rest, match: { path: "/*" }, pass: true }`
+    const sidecar = await startForTest(t, 'http://127.0.0.1:1', { yaml })
+    const admin = await Console.open(sidecar)
+    const policies = itemsOf((await admin.ask(t, 'GET', '/policies')).body)
+    t.match(policies, [{ route: 'charge', sentence: /guards/ }, { route: 'rest', sentence: /pass: true/, fields: [] }, {}, {}])
+    t.match((policies[0] as { fields: object[] }).fields.find((field) => 'field' in field && field.field === 'idempotency.lease'), { value: '90s', origin: 'route' })
+    const explain = async (method: string, target: string, headers: readonly (readonly [string, string])[] = []) => (await admin.ask(t, 'POST', '/explain', { method, target, headers })).body
+    t.match(await explain('POST', '/charge', [['Idempotency-Key', 'a'], ['X-Tenant', 'b']]), { path: '/charge', tried: [{ route: 'charge', why_not: null }], treatment: { route: 'charge' }, fate: /runs once/, refused: false })
+    t.match(await explain('POST', '/charge', [['Idempotency-Key', 'a']]), { fate: /400 identity-missing/, refused: true })
+    t.match(await explain('GET', '/x'), { tried: [{ route: 'charge', why_not: 'it is for POST' }, { route: 'rest', why_not: null }], refused: false })
+    t.match(await explain('GET', '/%2f'), { tried: [], treatment: null, refused: true })
+    t.match(await admin.ask(t, 'POST', '/explain', { method: 'get', target: '/' }), { status: 400 })
+    await sidecar.reconfigure(`upstream: http://127.0.0.1:1\n${yaml.replace('90s', '95s')}`)
+    t.match(JSON.stringify((await admin.ask(t, 'GET', '/policies')).body), /"value":"95s"/)
+  })
+
   suite.test('the overview counts keys', async (t) => {
     const upstream = await scriptedUpstream(t, ({ socket, number }) => (number === 1 ? void socket.resetAndDestroy() : respond(socket, 201, 'made')))
     const sidecar = await startForTest(t, upstream.origin, { yaml: `${await store.fresh()}${ROUTES}` })
