@@ -73,6 +73,8 @@ export function withoutRenewals(store: KeyStore): KeyStore {
 
 /** How long the bugs that speak or send too early leave their write undone. */
 const LATE_WRITE_MS = 200
+/** Long after a kill that is sent when the upstream has the request, on a busy machine as well. */
+const LATE_CLAIM_MS = 3000
 
 export function withBug(store: KeyStore, bug: Bug | null): KeyStore {
   switch (bug) {
@@ -102,7 +104,7 @@ export function withBug(store: KeyStore, bug: Bug | null): KeyStore {
         claim: async (request, givenUp) => {
           const [row] = await store.find({ id: request.id }, 1)
           if (row !== undefined) return await store.claim(request, givenUp)
-          setTimeout(() => void store.claim(request).catch(() => undefined), LATE_WRITE_MS)
+          setTimeout(() => void store.claim(request).catch(() => undefined), LATE_CLAIM_MS)
           const { id, holder, operationRef, retentionMs } = request
           return { kind: 'claimed', claim: { id, holder, fence: 1 }, recovering: false, operationRef, retainUntil: Date.now() + retentionMs }
         },
