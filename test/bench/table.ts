@@ -19,7 +19,7 @@ export function print(results: ReadonlyMap<string, readonly Round[]>, bars: Read
     const p99s = rounds.flatMap(({ p99 }) => p99 ?? [])
     write([
       name, of(name, 'throughput').toFixed(0), median(rounds.map(({ p50 }) => p50)).toFixed(2), p99s.length > 0 ? median(p99s).toFixed(2) : '',
-      hasCpu ? of(name, 'cpu').toFixed(1) : '', hasCpu ? ratioOf('cpu', rounds, results.get(YARDSTICK) ?? []).toFixed(2) : '',
+      hasCpu ? of(name, 'cpu').toFixed(1) : '', hasCpu && results.has(YARDSTICK) ? ratioOf('cpu', rounds, results.get(YARDSTICK) ?? []).toFixed(2) : '',
     ], failed > 0 ? `  ${failed} FAILED` : '')
   }
   for (const name of results.keys()) {

@@ -13,6 +13,7 @@ import { print, type Bar } from '../table.ts'
 
 const UNSEEN = 'new key, unseen'
 const SHIPPED = 'new key, metrics and logs'
+const TRACED = 'new key, and traces of 10 %'
 const COURSE = { warmUp: 3, rounds: 9, ms: 2000 } as const
 
 const BARS: Readonly<Record<string, readonly Bar[]>> = { [SHIPPED]: [{ kind: 'cpu', of: UNSEEN, atMost: 1.08 }] }
@@ -22,7 +23,9 @@ try {
   const upstream = await forked(scene, 'upstream.ts', [])
   const unseen = await startProduct(scene, { upstream, name: 'unseen', more: { log: { level: 'silent' } }, program: join(import.meta.dirname, 'unseen.ts') })
   const shipped = await startProduct(scene, { upstream, name: 'shipped' })
-  const results = await alternate([loadCase(UNSEEN, unseen, 'new'), loadCase(SHIPPED, shipped, 'new')], COURSE)
+  const collector = await forked(scene, 'overhead/collector.ts', [])
+  const traced = await startProduct(scene, { upstream, name: 'traced', more: { tracing: { otlp: { url: `http://127.0.0.1:${collector.port}/v1/traces` }, sample: '10%' } } })
+  const results = await alternate([loadCase(UNSEEN, unseen, 'new'), loadCase(SHIPPED, shipped, 'new'), loadCase(TRACED, traced, 'new')], COURSE)
   process.exitCode = print(results, BARS) ? 0 : 1
 } finally {
   await scene.end()
