@@ -1,5 +1,6 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Fields } from './headers.ts'
+import type { DifferingPart } from './mismatch.ts'
 import type { AcceptedWork, AcceptOutcome, Act, AuditEntry, BeginRequest, Begun, Census, Claim, ClaimOutcome, ClaimRequest, Completion, Doubt, DoubtCause, Eviction, Forgetting, KeyId, KeyRecord, Parts, Reaped, Resolution, Rest, Swept, WriteOutcome } from './record.ts'
 import type { StoredReply } from './reply.ts'
 import type { AbortedBy, AttemptOutcome, StatusPolicy } from './attempt.ts'
@@ -240,6 +241,8 @@ export type LimitName =
 export interface Meter {
   /** a guarded request ended this way; `traceId` where somebody records its trace */
   key(outcome: KeyOutcome, route: string, traceId: string | null): void
+  /** a key was used again for another request, by this client (client-name.ts) */
+  mismatch(client: string, part: DifferingPart, route: string): void
   /** so long took this */
   took(what: Timed, ms: number, route: string, traceId: string | null): void
   /** what the client got; `timedOut` for a 504 */
@@ -297,6 +300,8 @@ export interface SettledLine {
   readonly attempts: number
   /** why the key is in doubt, why nothing was sent, or which parts differed */
   readonly cause: string | null
+  /** who sent it, by its User-Agent (client-name.ts); of a mismatch only */
+  readonly client: string | null
   /** the client had been answered at its deadline; `status` is what it would have got */
   readonly late: boolean
   /** of its trace, if it has one; `spanId` where it is recorded */

@@ -1,4 +1,6 @@
+import { clientOf } from '../core/client-name.ts'
 import { deadlineMs as deadlineOf } from '../core/deadline.ts'
+import { firstPart } from '../core/mismatch.ts'
 import type { Ringer } from '../core/outbox-ports.ts'
 import type { Checkpoint, Journal, KeyStore, Meter, ReplyCache } from '../core/ports.ts'
 import type { DoubtCause } from '../core/record.ts'
@@ -239,11 +241,13 @@ function report(entry: Entry, ending: Ending, startedAt: number, deps: FlowDepen
   if (trace !== null && trace.spanId !== null) trace.note(aboutEnding(ending), outcome === 'uncertain' ? 'uncertain' : null)
   const durationMs = deps.clock.monotonicMs() - startedAt
   const example = exampleOf(trace)
+  const client = outcome === 'mismatch' ? clientOf(entry.call.fields) : null
   deps.meter.key(outcome, entry.route, example)
+  if (client !== null) deps.meter.mismatch(client, firstPart(cause?.split(' ') ?? []), entry.route)
   deps.meter.took('request', durationMs, entry.route, example)
   deps.journal.settled({
     route: entry.route, method: entry.call.method, outcome, status, id: entry.id.slice(0, 8), operationRef,
-    attempts: made, cause, late, traceId: trace?.traceId ?? null, spanId: trace?.spanId ?? null, durationMs: Math.round(durationMs * 10) / 10,
+    attempts: made, cause, client, late, traceId: trace?.traceId ?? null, spanId: trace?.spanId ?? null, durationMs: Math.round(durationMs * 10) / 10,
   })
   return answer
 }

@@ -62,11 +62,12 @@ function quoted(name: string): string {
 
 /** One line in pino's form; what says nothing is left out. */
 function settledText(line: SettledLine, timeMs: number): string {
-  const { route, method, outcome, status, id, operationRef, attempts, cause, late, traceId, spanId, durationMs } = line
+  const { route, method, outcome, status, id, operationRef, attempts, cause, client, late, traceId, spanId, durationMs } = line
   let text = `{"level":${INFO},"time":${timeMs},"service":"${SERVICE}","route":${quoted(route)},"method":${quoted(method)},"outcome":"${outcome}","status":${status},"id":"${id}"`
   if (operationRef !== null) text += `,"operationRef":"${operationRef}"`
   text += `,"attempts":${attempts}`
   if (cause !== null) text += `,"cause":${JSON.stringify(cause)}`
+  if (client !== null) text += `,"client":${JSON.stringify(client)}`
   if (late) text += ',"late":true'
   if (traceId !== null) text += `,"trace_id":"${traceId}"`
   if (spanId !== null) text += `,"span_id":"${spanId}"`

@@ -1,9 +1,11 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CacheFill, CacheMiss, KeyOutcome, LimitName, Meter, ReloadResult, ReplyTier, StoreMeter, StoreStatement, Timed } from '../core/ports.ts'
+import type { DifferingPart } from '../core/mismatch.ts'
 import type { Census } from '../core/record.ts'
 import { GAVE_UP, type GaveUp } from '../core/retry.ts'
 import { textOf, CONTENT_TYPES, formatFor } from './exposition.ts'
 import type { Example, Family } from './family.ts'
+import { MismatchMetrics } from './mismatch-metrics.ts'
 import { RelayMetrics } from './relay-metrics.ts'
 import { ShadowMetrics } from './shadow-metrics.ts'
 import { SourceMetrics } from './source-metrics.ts'
@@ -31,8 +33,8 @@ const DELAY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 20, 
 
 /**
  * The six metrics that the dashboard is built on, and our own prefixed ones. Label values are closed sets: route is a
- * configured name, everything else is listed above, so that no client can add a series. Counting is an addition in a
- * plain table; prom-client sees the sums when it is scraped.
+ * configured name, everything else is listed above, so that no client can add a series, apart from the few names of
+ * mismatch-metrics.ts. Counting is an addition in a plain table; prom-client sees the sums when it is scraped.
  */
 export class Metrics implements Meter, StoreMeter {
   readonly #registry = new Registry()
@@ -60,6 +62,7 @@ export class Metrics implements Meter, StoreMeter {
   readonly #givenUp = new Table()
   readonly #droppedSpans = new Table()
   readonly #probed = new Table()
+  readonly #mismatches = new MismatchMetrics(this.#registry)
   readonly #uncertain: Gauge
   readonly #inFlight: Gauge
   readonly #retries: Counter
@@ -121,6 +124,7 @@ export class Metrics implements Meter, StoreMeter {
   }
 
   routes(names: readonly string[]): void {
+    this.#mismatches.begin(names)
     for (const route of names) {
       for (const outcome of OUTCOMES) this.#keys.add(0, outcome, route)
       for (const kind of CLASSES) for (const method of METHODS) this.#answers.add(0, kind, method, route)
@@ -132,6 +136,10 @@ export class Metrics implements Meter, StoreMeter {
       this.#failedOpen.add(0, route)
       for (const end of PROBE_ENDS) this.#probed.add(0, end, route)
     }
+  }
+
+  mismatch(client: string, part: DifferingPart, route: string): void {
+    this.#mismatches.add(client, part, route)
   }
 
   reloaded(result: ReloadResult): void {

@@ -17,6 +17,7 @@ export class NotedMeter implements Meter {
   last: Census | null = null
   readonly reloads: string[] = []
   key(): void {}
+  mismatch(): void {}
   took(): void {}
   answered(): void {}
   routes(): void {}

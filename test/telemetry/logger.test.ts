@@ -5,7 +5,7 @@ import { isKept } from '../../src/core/tracing.ts'
 import { openJournal, type LogLevel } from '../../src/telemetry/logger.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
-const LINE: SettledLine = { route: 'charge', method: 'POST', outcome: 'new', status: 200, id: 'abcdefgh', operationRef: 'op_1', attempts: 1, cause: null, late: false, traceId: null, spanId: null, durationMs: 1.5 }
+const LINE: SettledLine = { route: 'charge', method: 'POST', outcome: 'new', status: 200, id: 'abcdefgh', operationRef: 'op_1', attempts: 1, cause: null, client: null, late: false, traceId: null, spanId: null, durationMs: 1.5 }
 
 function open(level: LogLevel, successes = 1, uniform = () => 0) {
   const lines: string[] = []
