@@ -35,6 +35,14 @@ export const CASES: Readonly<Record<string, AlertCase>> = {
     fires: [posts(1000), mismatches('0+2x1600')], at: '20m',
     quiet: [[posts(1000), mismatches('0+0.5x1600')], [posts(10), mismatches('0 0 0 0 0 1x1600')], [posts(1000), mismatches('0x1600')]],
   },
+  OncewardClientReusesKeys: {
+    fires: [
+      one('onceward_mismatches_total', 'client="acme-sdk/4.2.0",part="body",route="charge"', '_x15 1x60'), one('onceward_mismatches_total', 'client="other",part="body",route="charge"', '0x15 2x60'),
+      one('onceward_mismatches_total', 'client="acme-sdk/4.1.9",part="body",route="charge"', '7x75'), one('onceward_mismatches_total', 'client="none",part="body",route="charge"', '0x75'),
+    ],
+    at: '18m', firing: 2,
+    quiet: [[one('onceward_mismatches_total', 'client="acme-sdk/4.1.9",part="body",route="charge"', '7x75')], [one('onceward_mismatches_total', 'client="none",part="body",route="charge"', '0x75')]],
+  },
   OncewardThirdRetries: {
     fires: [third('0+1x1440 1440+60x160')], at: '1470m',
     quiet: [[third('0+60x1600')], [third('0+1x1440 1440+5x160')]],
