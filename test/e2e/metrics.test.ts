@@ -67,7 +67,7 @@ routes:
   ])
 })
 
-test('100,000 requests that differ in all a client can choose leave the series as they are', async (t) => {
+test('100,000 requests that differ in method, status, time and trace leave the series as they are', async (t) => {
   const metrics = new Metrics(['charge'], () => 0)
   const before = seriesOf((await metrics.render()).text)
   for (let n = 0; n < 100_000; n += 1) {

@@ -45,6 +45,7 @@ async function open({ target, ca, random }: ConnectionOptions, patience: { reado
     commandTimeout: HANDSHAKE_WITHIN_MS,
     disconnectTimeout: DISCONNECT_WITHIN_MS,
     autoResendUnfulfilledCommands: false,
+    autoResubscribe: false, // what becomes of it is nobody's to hear, and a rejection that nobody hears ends the process; see words.ts
     disableClientInfo: true,
     connectionName: 'onceward',
   }

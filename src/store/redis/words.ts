@@ -25,7 +25,7 @@ export class Words {
       const topic = TOPICS.find((one) => this.#channel(one) === channel)
       if (topic !== undefined) for (const id of message.split(',')) for (const hear of this.#ears.get(topic) ?? []) hear(id)
     })
-    // ioredis would subscribe again by itself, but only to what it once was subscribed to
+    // ioredis does not by itself (connection.ts)
     listener.on('ready', () => void listener.subscribe(...TOPICS.map((topic) => this.#channel(topic))).catch(() => undefined))
   }
 
